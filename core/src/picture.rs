@@ -1,0 +1,111 @@
+//! Pictures as they are passed around: borrowed planes with a stride, never copied on the way.
+//!
+//! Untagged video is BT.601 limited range; that is the only colour space an [`I420View`] has here.
+
+/// 8-bit RGB, interleaved, `stride` bytes from one row to the next.
+#[derive(Clone, Copy)]
+pub struct RgbView<'a> {
+    /// At least `stride * (height - 1) + 3 * width` bytes.
+    pub data: &'a [u8],
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Bytes between rows.
+    pub stride: usize,
+}
+
+/// 8-bit planar YUV 4:2:0, BT.601 limited range. Chroma planes are `width.div_ceil(2)` x `height.div_ceil(2)`.
+#[derive(Clone, Copy)]
+pub struct I420View<'a> {
+    /// Luma.
+    pub y: &'a [u8],
+    /// Blue difference.
+    pub u: &'a [u8],
+    /// Red difference.
+    pub v: &'a [u8],
+    /// Bytes between luma rows.
+    pub y_stride: usize,
+    /// Bytes between chroma rows, the same for both planes.
+    pub uv_stride: usize,
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+}
+
+/// An [`I420View`] that can be written.
+pub struct I420Mut<'a> {
+    /// Luma.
+    pub y: &'a mut [u8],
+    /// Blue difference.
+    pub u: &'a mut [u8],
+    /// Red difference.
+    pub v: &'a mut [u8],
+    /// Bytes between luma rows.
+    pub y_stride: usize,
+    /// Bytes between chroma rows, the same for both planes.
+    pub uv_stride: usize,
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+}
+
+/// A picture in either of the two formats that the service works on.
+#[derive(Clone, Copy)]
+pub enum PictureView<'a> {
+    /// Decoded images, and files in tests.
+    Rgb(RgbView<'a>),
+    /// Decoded video.
+    I420(I420View<'a>),
+}
+
+impl PictureView<'_> {
+    /// Width in pixels.
+    pub fn width(&self) -> usize {
+        match self {
+            Self::Rgb(p) => p.width,
+            Self::I420(p) => p.width,
+        }
+    }
+
+    /// Height in pixels.
+    pub fn height(&self) -> usize {
+        match self {
+            Self::Rgb(p) => p.height,
+            Self::I420(p) => p.height,
+        }
+    }
+}
+
+/// Something that owns a picture and lends it: a mapped GStreamer buffer, a decoded image.
+/// Shared between threads as `Arc<dyn Picture>`, so that a frame is never copied on its way to the networks.
+pub trait Picture: Send + Sync {
+    /// The pixels.
+    fn view(&self) -> PictureView<'_>;
+}
+
+/// An owned RGB picture without padding.
+#[derive(Clone)]
+pub struct RgbPicture {
+    /// `3 * width * height` bytes.
+    pub data: Vec<u8>,
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+}
+
+impl Picture for RgbPicture {
+    fn view(&self) -> PictureView<'_> {
+        PictureView::Rgb(RgbView { data: &self.data, width: self.width, height: self.height, stride: 3 * self.width })
+    }
+}
+
+// Pixels are biometric data: a picture that ends up in a `{:?}` shows its size only.
+impl std::fmt::Debug for RgbPicture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RgbPicture({}x{})", self.width, self.height)
+    }
+}
