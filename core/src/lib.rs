@@ -6,6 +6,14 @@
 //! |---|---|
 //! | [`picture`] | borrowed pictures: RGB and I420, with stride |
 //! | [`face`] | one analysed face: landmarks, blendshapes, matrix, angles |
+//! | [`gestures`] | gesture files, and the engine that says when a gesture is completed |
+//! | [`challenge`] | which gestures a subject is asked for |
+//! | [`position`] | is the face where it should be |
+//! | [`locales`] | what is said, in five languages and more |
 
+pub mod challenge;
 pub mod face;
+pub mod gestures;
+pub mod locales;
 pub mod picture;
+pub mod position;

@@ -1,0 +1,225 @@
+//! Which gestures a subject is asked for: some of those that the configuration allows, drawn at random, in random order.
+
+use std::sync::Arc;
+
+use crate::gestures::{Gesture, GestureLibrary};
+
+/// Why no challenge can be drawn from a configuration.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// A gesture is not in the library.
+    #[error("unknown gesture \"{id}\"; known are {known}")]
+    Unknown {
+        /// The id.
+        id: String,
+        /// All ids of the library.
+        known: String,
+    },
+    /// A gesture is listed more than once.
+    #[error("gesture \"{0}\" is listed twice")]
+    Twice(String),
+    /// Fewer gestures are allowed than have to be drawn.
+    #[error(
+        "{wanted} gestures are to be asked for, but only {listed} are listed; list more, or ask for fewer"
+    )]
+    TooFew {
+        /// How many are to be drawn.
+        wanted: usize,
+        /// How many are allowed.
+        listed: usize,
+    },
+    /// A challenge of no gesture would prove nothing.
+    #[error("the number of gestures to ask for is 0; it has to be 1 or more")]
+    Empty,
+}
+
+/// The gestures that may be asked for, and how many of them are. Checked once, drawn from for every subject.
+#[derive(Clone, Debug)]
+pub struct ChallengePool {
+    gestures: Vec<Arc<Gesture>>,
+    count: usize,
+}
+
+impl ChallengePool {
+    /// `count` gestures out of those with the given ids.
+    pub fn new<S: AsRef<str>>(
+        library: &GestureLibrary,
+        ids: &[S],
+        count: usize,
+    ) -> Result<Self, ChallengeError> {
+        let mut gestures: Vec<Arc<Gesture>> = Vec::with_capacity(ids.len());
+        for id in ids.iter().map(S::as_ref) {
+            let gesture = library.get(id).ok_or_else(|| ChallengeError::Unknown {
+                id: id.to_owned(),
+                known: library
+                    .iter()
+                    .map(|gesture| gesture.id.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            })?;
+            if gestures.iter().any(|known| known.id == id) {
+                return Err(ChallengeError::Twice(id.to_owned()));
+            }
+            gestures.push(gesture.clone());
+        }
+        match count {
+            0 => Err(ChallengeError::Empty),
+            _ if gestures.len() < count => Err(ChallengeError::TooFew {
+                wanted: count,
+                listed: gestures.len(),
+            }),
+            _ => Ok(Self { gestures, count }),
+        }
+    }
+
+    /// The gestures that may be drawn.
+    pub fn gestures(&self) -> &[Arc<Gesture>] {
+        &self.gestures
+    }
+
+    /// How many are drawn.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Draws a challenge: every selection in every order is equally likely. `random` fills a buffer with random bytes of the operating
+    /// system; it is called once per gesture, and again in the rare case that a value has to be refused for fairness.
+    pub fn draw<E>(
+        &self,
+        mut random: impl FnMut(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Vec<Arc<Gesture>>, E> {
+        let mut gestures = self.gestures.clone();
+        for i in 0..self.count {
+            let left = gestures.len() - i;
+            gestures.swap(i, i + below(left as u64, &mut random)? as usize);
+        }
+        gestures.truncate(self.count);
+        Ok(gestures)
+    }
+}
+
+/// A uniform number below `bound` (at least 1): values of the incomplete last interval are refused.
+fn below<E>(bound: u64, random: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<u64, E> {
+    let whole_intervals = u64::MAX - u64::MAX % bound;
+    loop {
+        let mut bytes = [0; 8];
+        random(&mut bytes)?;
+        let value = u64::from_le_bytes(bytes);
+        if value < whole_intervals {
+            return Ok(value % bound);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, convert::Infallible};
+
+    use super::*;
+
+    const DEFAULT: [&str; 3] = ["blink", "smile", "openCloseMouth"];
+
+    fn pool(ids: &[&str], count: usize) -> Result<ChallengePool, ChallengeError> {
+        ChallengePool::new(&GestureLibrary::load(&[]).unwrap(), ids, count)
+    }
+
+    /// Random numbers that a test can repeat (xorshift64*).
+    fn generator(mut state: u64) -> impl FnMut(&mut [u8]) -> Result<(), Infallible> {
+        move |bytes| {
+            for chunk in bytes.chunks_mut(8) {
+                state ^= state >> 12;
+                state ^= state << 25;
+                state ^= state >> 27;
+                let value = state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes();
+                chunk.copy_from_slice(&value[..chunk.len()]);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn every_ordered_pair_is_equally_likely() {
+        let (pool, mut random) = (pool(&DEFAULT, 2).unwrap(), generator(7));
+        let mut counts = BTreeMap::new();
+        for _ in 0..6000 {
+            let drawn = pool.draw(&mut random).unwrap();
+            let ids: Vec<_> = drawn.iter().map(|gesture| gesture.id.clone()).collect();
+            *counts.entry(ids.join("+")).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6, "{counts:?}");
+        assert!(
+            counts.values().all(|n| (880..1120).contains(n)),
+            "{counts:?}"
+        );
+        assert!(counts.keys().all(|pair| {
+            pair.split('+')
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+                == 2
+        }));
+    }
+
+    #[test]
+    fn all_of_them_in_any_order() {
+        let (pool, mut random) = (pool(&DEFAULT, 3).unwrap(), generator(3));
+        let mut orders = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let ids: Vec<_> = pool
+                .draw(&mut random)
+                .unwrap()
+                .iter()
+                .map(|gesture| gesture.id.clone())
+                .collect();
+            let mut sorted = ids.clone();
+            sorted.sort();
+            assert_eq!(sorted, ["blink", "openCloseMouth", "smile"]);
+            orders.insert(ids);
+        }
+        assert_eq!(orders.len(), 6);
+    }
+
+    #[test]
+    fn values_that_would_be_unfair_are_refused() {
+        // 2^64 - 1 is divisible by 3, so that of all values only the last one is left over.
+        let mut values = vec![u64::MAX, 5];
+        let mut asked = 0;
+        let drawn = below(3, &mut |bytes: &mut [u8]| -> Result<(), Infallible> {
+            asked += 1;
+            bytes.copy_from_slice(&values.remove(0).to_le_bytes());
+            Ok(())
+        });
+        assert_eq!((drawn, asked), (Ok(2), 2));
+    }
+
+    #[test]
+    fn a_source_that_fails_is_passed_on() {
+        assert_eq!(
+            pool(&DEFAULT, 1)
+                .unwrap()
+                .draw(|_| Err("no entropy"))
+                .unwrap_err(),
+            "no entropy"
+        );
+    }
+
+    #[test]
+    fn impossible_configurations() {
+        assert_eq!(
+            pool(&DEFAULT, 4).unwrap_err(),
+            ChallengeError::TooFew {
+                wanted: 4,
+                listed: 3
+            }
+        );
+        assert_eq!(pool(&DEFAULT, 0).unwrap_err(), ChallengeError::Empty);
+        assert_eq!(
+            pool(&["blink", "smile", "blink"], 1).unwrap_err(),
+            ChallengeError::Twice("blink".into())
+        );
+        let error = pool(&["blink", "wink"], 1).unwrap_err().to_string();
+        assert!(
+            error.contains("\"wink\"") && error.contains("openCloseMouth"),
+            "{error}"
+        );
+    }
+}
