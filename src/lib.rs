@@ -1,2 +1,51 @@
-//! map
+//! # vision-service
+//!
+//! Verifies, in a WebRTC video call, that a person is live and is who they claim to be.
+//!
+//! A *controller* posts `/join-call`. The service starts a *flow*: it joins the call as a peer, shows the *subject*
+//! instructions inside the video that it sends back, watches their face, compares it with the controller's reference
+//! images, and calls `success` or `failure`, exactly one of them.
+//!
+//! ## The way of a frame
+//!
+//! ```text
+//! subject's camera
+//!    | RTP
+//! room (webrtcbin) -> media::branch (depay, decode, orient) -> Frame
+//!                                                               |  \
+//!                                            newest frame only  |   \ newest frame only
+//!                                                               v    v
+//!                          vision_models::Engine (landmarks)      media::screen (mirror, draw the instruction)
+//!                                       |                            ^            |
+//!                                       v                            |            v
+//!                              flow (state machine) -- what to show -+      media::branch (encode, pay) -> room
+//! ```
+//!
+//! ## Where things are
+//!
+//! | module | what |
+//! |---|---|
+//! | [`cli`], `main.rs` | arguments -> [`config::Config`] -> [`app::Application`]; nothing else |
+//! | [`config`] | every setting, typed, validated once |
+//! | [`app`] | builds the parts, runs until stopped, drains |
+//! | [`http`] | warp: one file per resource |
+//! | [`flow`] | one verification: an owner task around a pure state machine |
+//! | [`room`] | how the service joins a call: the built-in room |
+//! | [`media`] | GStreamer: pipelines, frames in, the subject's screen out |
+//! | [`controller`] | callbacks, reference images; the controller for trying things out |
+//! | [`matching`] | are these two faces the same person: embedded and remote matcher |
+//! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
+//! | [`analyze`] | the command that runs the networks over a file |
+//! | [`telemetry`] | logs |
+//!
+//! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
+//! GStreamer elements in `gst-plugin-vision`; none of them knows this crate.
+//!
+//! ## Rules of the house
+//!
+//! One owner task per flow; everything else reaches it by channel. GStreamer threads only send, they never wait. Every
+//! wait has a named limit. A flow ends with exactly one outcome, whatever fails. No picture, embedding or full token is
+//! logged.
+
+pub mod cli;
 pub mod config;

@@ -1,1 +1,65 @@
-fn main() {}
+//! Arguments and environment -> configuration -> application; nothing else.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use vision_service::cli::{Cli, Command, ConfigArgs};
+use vision_service::config::{self, Config};
+use vision_service::{app, commands, telemetry};
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        // A reader that has seen enough, such as `head`, is not a failure.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let out = &mut std::io::stdout();
+    match command {
+        Command::Serve { demo, config } => {
+            let mut config = load(&config)?;
+            config.http.demo |= demo;
+            runtime()?.block_on(app::serve(config))?;
+        }
+        Command::Demo { out, config } => {
+            let config = load(&config)?;
+            return Ok(runtime()?.block_on(commands::demo::run(config, &out))?);
+        }
+        Command::Controller { assets, host, port, public_base_url } => {
+            runtime()?.block_on(commands::controller::run(assets, (host, port).into(), public_base_url))?;
+        }
+        Command::Models { json, config } => commands::models::run(&load(&config)?, json, out)?,
+        Command::Config { reference: true, .. } => write!(out, "{}", config::table::reference())?,
+        Command::Config { config, .. } => {
+            let layers = config.layers()?;
+            Config::from_layers(&layers)?;
+            write!(out, "{}", config::describe(&layers))?;
+        }
+        Command::Analyze { file, json, plot, pictures, gestures, config } => {
+            commands::analyze::run(&load(&config)?, commands::analyze::Arguments { file, json, plot, pictures, gestures }, out)?;
+        }
+        Command::Match { a, b, json, config } => return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(args: &ConfigArgs) -> anyhow::Result<Config> {
+    let config = Config::from_layers(&args.layers()?)?;
+    telemetry::init(&config.log);
+    Ok(config)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

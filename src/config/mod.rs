@@ -4,24 +4,26 @@
 //! |---|---|
 //! | [`table`] | the settings: key, environment name, default, explanation |
 //! | `layers` | which source decides: command line, environment, `.env`, TOML, default |
-//! | `parse` | from text to type |
+//! | `parse`, `reader` | from text to type; what is wrong is collected |
+//! | `typed` | the settings as the service uses them |
 //! | [`ice`] | STUN and TURN servers |
 
 pub mod ice;
 mod layers;
 mod parse;
+mod reader;
 pub mod table;
+mod typed;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use secrecy::SecretString;
-use url::Url;
+use vision_core::position::PositionLimits;
 
 pub use self::ice::IceServer;
 pub use self::layers::{Layers, Resolved, Source};
-use self::parse::FromText;
+use self::reader::Reader;
+pub use self::typed::*;
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -55,201 +57,6 @@ pub enum ConfigError {
     /// Values that cannot be; all of them.
     #[error("the configuration cannot be used:\n  {}", .0.join("\n  "))]
     Invalid(Vec<String>),
-}
-
-/// `off | observe | enforce`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckMode {
-    /// Does not look.
-    Off,
-    /// Looks, warns, lets pass.
-    Observe,
-    /// Looks and refuses.
-    Enforce,
-}
-
-impl FromText for CheckMode {
-    fn from_text(text: &str) -> Result<Self, String> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "off" => Ok(Self::Off),
-            "observe" => Ok(Self::Observe),
-            "enforce" => Ok(Self::Enforce),
-            _ => Err("off, observe or enforce".to_owned()),
-        }
-    }
-}
-
-/// A video codec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// VP8.
-    Vp8,
-    /// H.264, constrained baseline.
-    H264,
-}
-
-/// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object per line.
-    Json,
-}
-
-/// Where to listen, and who may ask.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)] // the fields of these structs are documented in the table, by the same names
-pub struct Http {
-    pub host: IpAddr,
-    pub port: u16,
-    pub certificate: Option<CertificateFiles>,
-    pub https_port: Option<u16>,
-    pub api_token: Option<SecretString>,
-    pub demo: bool,
-}
-
-/// PEM files.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct CertificateFiles {
-    pub cert: PathBuf,
-    pub key: PathBuf,
-}
-
-/// Limits of a flow.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Flow {
-    pub max_flows: usize,
-    pub time_limit: Duration,
-    pub starting: Duration,
-    pub result_shown: Duration,
-    pub rejoin_limit: Duration,
-    pub media_stall_limit: Duration,
-    pub face_lost_after: Duration,
-    pub several_faces: CheckMode,
-    pub several_faces_limit: Duration,
-    pub shutdown_limit: Duration,
-}
-
-/// What is asked of the subject.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Challenge {
-    pub count: usize,
-    pub gestures: Vec<String>,
-    pub folders: Vec<PathBuf>,
-    pub mirror_input: bool,
-}
-
-/// The words.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Locale {
-    pub default: String,
-    pub folders: Vec<PathBuf>,
-}
-
-/// When the subject is warned about their position; parts of the picture.
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
-pub struct Position {
-    pub min_width: f32,
-    pub max_width: f32,
-    pub min_height: f32,
-    pub max_height: f32,
-    pub centre_tolerance: f32,
-}
-
-/// The video that is sent.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Media {
-    pub width: usize,
-    pub height: usize,
-    pub framerate: u32,
-    /// Bits per second.
-    pub bitrate: u32,
-    pub codecs: Vec<Codec>,
-}
-
-/// Inference.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Analysis {
-    pub max_rate: f32,
-    pub provider: String,
-    pub workers: Option<usize>,
-    pub models_folder: Option<PathBuf>,
-    pub face_count_interval: Duration,
-}
-
-/// Connectivity.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Ice {
-    pub servers: Vec<IceServer>,
-    pub relay_only: bool,
-    pub port_range: Option<(u16, u16)>,
-    pub announced_address: Option<IpAddr>,
-}
-
-/// Callbacks.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Controller {
-    pub retry_for: Duration,
-    pub timeout: Duration,
-}
-
-/// Reference images.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct References {
-    pub max_count: usize,
-    pub max_bytes: u64,
-    pub max_pixels: u64,
-    pub timeout: Duration,
-    pub max_redirects: usize,
-}
-
-/// Comparison.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Matching {
-    pub remote_url: Option<Url>,
-    pub remote_threshold: f32,
-    pub embedding: Option<String>,
-    pub allow_file_urls: bool,
-}
-
-/// Logs.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Log {
-    pub verbose: bool,
-    pub format: LogFormat,
-}
-
-/// The configuration of the service.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Config {
-    pub http: Http,
-    pub flow: Flow,
-    pub challenge: Challenge,
-    pub locale: Locale,
-    pub position: Position,
-    pub media: Media,
-    pub analysis: Analysis,
-    pub ice: Ice,
-    pub controller: Controller,
-    pub references: References,
-    pub matching: Matching,
-    pub log: Log,
-    /// What the operator should know, said at start: settings without effect yet, open doors.
-    pub notices: Vec<String>,
 }
 
 impl Config {
@@ -305,12 +112,12 @@ impl Config {
                 mirror_input: r.required("challenge.mirror_input"),
             },
             locale: Locale { default: r.required("locale.default"), folders: r.required("locale.folders") },
-            position: Position {
+            position: PositionLimits {
                 min_width: r.in_range("position.min_width", 0.0, 1.0),
                 max_width: r.in_range("position.max_width", 0.0, 2.0),
                 min_height: r.in_range("position.min_height", 0.0, 1.0),
                 max_height: r.in_range("position.max_height", 0.0, 2.0),
-                centre_tolerance: r.in_range("position.centre_tolerance", 0.0, 1.0),
+                centre_offset: r.in_range("position.centre_offset", 0.0, 1.0),
             },
             media: Media {
                 width: r.in_range("media.width", 64, 1920),
@@ -397,110 +204,10 @@ fn toml_value(raw: &str) -> String {
     if plain { raw.to_owned() } else { toml::Value::String(raw.to_owned()).to_string() }
 }
 
-/// Takes values out of the resolved settings and collects what is wrong with them.
-struct Reader<'a> {
-    resolved: &'a [Resolved],
-    errors: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn entry(&self, key: &str) -> &Resolved {
-        self.resolved.iter().find(|r| r.setting.key == key).expect("every key read here is a row of the table")
-    }
-
-    fn complain(&mut self, key: &str, must_be: &str) {
-        let Resolved { setting, raw, source } = self.entry(key);
-        let shown = if setting.secret || raw.contains('@') { "(hidden)".into() } else { format!("{raw:?}") };
-        let text = format!("{key} ({}), from {source}: {shown} must be {must_be}", setting.env);
-        self.errors.push(text);
-    }
-
-    fn optional<T: FromText>(&mut self, key: &str) -> Option<T> {
-        let raw = &self.entry(key).raw;
-        if raw.is_empty() {
-            return None;
-        }
-        match T::from_text(raw) {
-            Ok(value) => Some(value),
-            Err(must_be) => {
-                self.complain(key, &must_be);
-                None
-            }
-        }
-    }
-
-    /// The value; where it is wrong the default stands in, so that reading goes on and finds the other mistakes.
-    fn required<T: FromText>(&mut self, key: &str) -> T {
-        let raw = self.entry(key).raw.clone();
-        T::from_text(&raw).unwrap_or_else(|must_be| {
-            self.complain(key, &must_be);
-            T::from_text(self.entry(key).setting.default).unwrap_or_else(|e| panic!("the default of {key} must be {e}"))
-        })
-    }
-
-    fn in_range<T: FromText + PartialOrd + std::fmt::Display>(&mut self, key: &str, low: T, high: T) -> T {
-        let value: T = self.required(key);
-        if value < low || value > high {
-            self.complain(key, &format!("between {low} and {high}"));
-        }
-        value
-    }
-
-    fn one_of(&mut self, key: &str, words: &[&str]) -> String {
-        let value = self.required::<String>(key).trim().to_ascii_lowercase();
-        if !words.contains(&value.as_str()) {
-            self.complain(key, &words.join(" or "));
-        }
-        value
-    }
-
-    fn codecs(&mut self) -> Vec<Codec> {
-        let names: Vec<String> = self.required("media.codecs");
-        let codecs: Option<Vec<Codec>> = names
-            .iter()
-            .map(|n| match n.to_ascii_uppercase().as_str() {
-                "VP8" => Some(Codec::Vp8),
-                "H264" => Some(Codec::H264),
-                _ => None,
-            })
-            .collect();
-        match codecs {
-            Some(list) if !list.is_empty() => list,
-            _ => {
-                self.complain("media.codecs", "VP8, H264 or both");
-                vec![Codec::Vp8]
-            }
-        }
-    }
-
-    /// Settings that are read but have no effect yet, and doors that stand open.
-    fn notices(&mut self) -> Vec<String> {
-        let mut notices = Vec::new();
-        let glasses = self.one_of("glasses.mode", &["off", "warning_only", "error"]);
-        if glasses != "off" {
-            notices.push(format!(
-                "GLASSES_DETECTOR_MODE is {}: the glasses detector is not built in yet, nothing is checked",
-                glasses.to_uppercase()
-            ));
-        }
-        if self.required::<bool>("http.enable_debug_endpoints") {
-            notices.push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
-        }
-        if self.required::<bool>("ice.mediasoup_relay") {
-            notices.push(
-                "USE_MEDIASOUP_ICE_RELAY is set: rooms of a mediasoup server are not built in yet; ICE_RELAY_ONLY forces relay in the built-in room"
-                    .into(),
-            );
-        }
-        if self.entry("http.api_token").raw.is_empty() {
-            notices.push("API_TOKEN is not set: everybody who reaches this port can start flows".into());
-        }
-        notices
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -60,7 +60,7 @@ pub const SETTINGS: &[Setting] = &[
     s("position.max_width", "FACE_MAX_WIDTH", "0.5", "Greatest width of the face, as a part of the picture's."),
     s("position.min_height", "FACE_MIN_HEIGHT", "0.1", "Least height of the face, as a part of the picture's."),
     s("position.max_height", "FACE_MAX_HEIGHT", "0.7", "Greatest height of the face, as a part of the picture's."),
-    s("position.centre_tolerance", "FACE_CENTRE_TOLERANCE", "0.25", "How far the face's centre may be from the picture's, on each axis, as a part of the picture."),
+    s("position.centre_offset", "FACE_CENTRE_OFFSET", "0.25", "How far the face's centre may be from the picture's, on each axis, as a part of the picture."),
     s("glasses.mode", "GLASSES_DETECTOR_MODE", "OFF", "OFF, WARNING_ONLY or ERROR. Read and shown; the detector comes with a later version."),
 
     s("media.width", "VIDEO_WIDTH", "640", "Greatest width of the video sent, in landscape; portrait swaps it with the height."),

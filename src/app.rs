@@ -1,0 +1,257 @@
+//! Builds the parts, runs until stopped, drains.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use vision_core::challenge::{ChallengeError, ChallengePool};
+use vision_core::gestures::{GestureError, GestureLibrary};
+use vision_core::locales::{LocaleError, Locales};
+use vision_models::engine::{Engine, EngineError, EngineOptions};
+
+use crate::config::Config;
+use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
+use crate::flow::{self, FlowId, Flows, Refusal};
+use crate::http::join_call::JoinCall;
+use crate::http::serve::{BindError, Server, serve_plain, serve_tls};
+use crate::http::tls::{Identity, TlsError, local_addresses};
+use crate::matching::Matcher;
+use crate::outbound::ClientError;
+use crate::redact::shorten;
+use crate::room::Rooms;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)] // each wraps the error of the module that it names
+pub enum AppError {
+    #[error(transparent)]
+    Gestures(#[from] GestureError),
+    #[error(transparent)]
+    Challenge(#[from] ChallengeError),
+    #[error(transparent)]
+    Locales(#[from] LocaleError),
+    #[error("there is no language `{0}` (DEFAULT_LANG); known are {1}")]
+    DefaultLanguage(String, String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Matching(#[from] crate::matching::MatcherError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("GStreamer cannot be used: {0}")]
+    GStreamer(String),
+    #[error(transparent)]
+    Media(#[from] crate::media::MediaError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// What flows and handlers share.
+pub struct Services {
+    /// As validated.
+    pub config: Config,
+    /// Who is running.
+    pub flows: Arc<Flows>,
+    /// The networks.
+    pub engine: Arc<Engine>,
+    /// What subjects can be asked.
+    pub challenges: ChallengePool,
+    /// The words.
+    pub locales: Locales,
+    /// The rooms that the service itself offers.
+    pub rooms: Arc<Rooms>,
+    /// Callbacks.
+    pub controller: ControllerClient,
+    /// Reference images.
+    pub references: ReferenceLoader,
+    /// Are these the same person?
+    pub matcher: Matcher,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Services {
+    /// Builds everything but the listeners; the networks are loaded here.
+    pub fn build(config: Config) -> Result<Arc<Self>, AppError> {
+        gst::init().map_err(|e| AppError::GStreamer(e.to_string()))?;
+        crate::telemetry::bridge_gstreamer_log();
+        crate::media::init()?;
+        for notice in &config.notices {
+            tracing::warn!("{notice}");
+        }
+        let gestures = GestureLibrary::load(&config.challenge.folders)?;
+        let challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
+        let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
+        let engine = Engine::open(&engine_options(&config))?;
+        let info = engine.info();
+        let models: Vec<_> = info.models.iter().map(|m| m.id.as_str()).collect();
+        tracing::info!(provider = %info.provider, workers = info.workers, models = models.join(" "), "networks are loaded");
+        let c = &config;
+        let controller = ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
+        let references = ReferenceLoader::new(ReferenceLimits {
+            max_count: c.references.max_count,
+            max_bytes: c.references.max_bytes,
+            max_pixels: c.references.max_pixels,
+            timeout: c.references.timeout,
+            max_redirects: c.references.max_redirects,
+        })?;
+        let matcher = Matcher::new(&c.matching, engine.clone())?;
+        Ok(Arc::new(Self {
+            flows: Flows::new(c.flow.max_flows),
+            rooms: Rooms::new(),
+            engine,
+            challenges,
+            locales,
+            controller,
+            references,
+            matcher,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            config,
+        }))
+    }
+
+    /// Starts a flow in the background.
+    pub fn start_flow(self: &Arc<Self>, call: JoinCall) -> Result<FlowId, Refusal> {
+        let admission = self.flows.admit(&call.token)?;
+        let id = admission.id();
+        tracing::info!(flow = %id, token = shorten(&call.token), room = %call.room, "flow accepted");
+        self.tasks.spawn(flow::run(self.clone(), call, admission, self.stop.child_token()));
+        Ok(id)
+    }
+
+    /// No new flows; running ones end with the reason `shutdown`. Returns when all have, or after the configured limit.
+    pub async fn drain(&self) {
+        self.flows.stop();
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.config.flow.shutdown_limit, self.tasks.wait()).await.is_err() {
+            tracing::error!(flows = self.tasks.len(), "flows did not end within SHUTDOWN_LIMIT; stopping all the same");
+        }
+    }
+}
+
+/// The part of the configuration that the networks need.
+pub fn engine_options(config: &Config) -> EngineOptions {
+    EngineOptions {
+        folder: config.analysis.models_folder.clone(),
+        provider: config.analysis.provider,
+        workers: config.analysis.workers,
+        ..EngineOptions::default()
+    }
+}
+
+/// The service with its listeners.
+pub struct Application {
+    services: Arc<Services>,
+    servers: Vec<Server>,
+    https: Option<u16>,
+}
+
+impl Application {
+    /// Builds the parts and binds the listeners; flows can be started as soon as this returns.
+    pub async fn build(config: Config) -> Result<Self, AppError> {
+        // Loading networks and scanning plug-ins takes a second: not on a thread that serves sockets.
+        let services = tokio::task::spawn_blocking(move || Services::build(config))
+            .await
+            .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
+        let routes = crate::http::routes(services.clone());
+        let http = &services.config.http;
+        let addr = SocketAddr::new(http.host, http.port);
+        let first = match &http.certificate {
+            Some(files) => {
+                let identity = Identity::from_files(&files.cert, &files.key)?;
+                serve_tls(routes.clone(), addr, &identity).await?
+            }
+            None => serve_plain(routes.clone(), addr).await?,
+        };
+        let mut https = http.certificate.is_some().then(|| first.port());
+        let port = first.port();
+        let mut servers = vec![first];
+        let https_port = http.https_port.or((http.demo && http.certificate.is_none()).then(|| port.saturating_add(1)));
+        if let Some(port) = https_port {
+            let identity = Identity::self_signed(&local_addresses())?;
+            match serve_tls(routes, SocketAddr::new(http.host, port), &identity).await {
+                Ok(server) => {
+                    https = Some(server.port());
+                    servers.push(server);
+                }
+                // Nobody asked for this very port.
+                Err(e) if http.https_port.is_none() => tracing::warn!("no HTTPS for phones: {e}"),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(Self { services, servers, https })
+    }
+
+    /// The port that `http.port` became.
+    pub fn port(&self) -> u16 {
+        self.servers.first().map_or(0, Server::port)
+    }
+
+    /// The port that speaks HTTPS, if there is one.
+    pub fn https_port(&self) -> Option<u16> {
+        self.https
+    }
+
+    /// What the handlers use.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// Serves until `stop` is ready, then drains.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) {
+        stop.await;
+        tracing::info!("stopping: no new flows, running ones end");
+        self.services.drain().await;
+        let grace = std::time::Duration::from_secs(1);
+        futures_util::future::join_all(self.servers.into_iter().map(|s| s.stop(grace))).await;
+    }
+}
+
+/// `vision-service serve`.
+pub async fn serve(config: Config) -> Result<(), AppError> {
+    let app = Application::build(config).await?;
+    announce(&app);
+    app.run_until_stopped(stop_signal()).await;
+    Ok(())
+}
+
+/// Tells where the service can be reached, the addresses for phones too.
+fn announce(app: &Application) {
+    let config = &app.services.config.http;
+    let plain = if config.certificate.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {plain}://{}", SocketAddr::new(config.host, app.port()));
+    if config.demo {
+        println!("On this machine: {plain}://localhost:{}/demo", app.port());
+        if let Some(port) = app.https_port() {
+            for address in local_addresses().into_iter().filter(|a| !a.is_loopback()) {
+                println!("On the local network: https://{}/demo", SocketAddr::new(address, port));
+            }
+            if config.certificate.is_none() {
+                println!("(the certificate is self-signed: the browser warns once)");
+            }
+        }
+    }
+}
+
+/// SIGTERM or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(e) => {
+            tracing::warn!("SIGTERM cannot be handled: {e}");
+            let _ = interrupt.await;
+        }
+    }
+}

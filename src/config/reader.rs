@@ -1,0 +1,107 @@
+//! Takes values out of the resolved settings, types them, and collects all that is wrong with them.
+
+use super::Codec;
+use super::layers::Resolved;
+use super::parse::FromText;
+
+/// The resolved settings on their way to their types.
+pub(super) struct Reader<'a> {
+    pub(super) resolved: &'a [Resolved],
+    pub(super) errors: Vec<String>,
+}
+
+impl Reader<'_> {
+    pub(super) fn entry(&self, key: &str) -> &Resolved {
+        self.resolved.iter().find(|r| r.setting.key == key).expect("every key read here is a row of the table")
+    }
+
+    pub(super) fn complain(&mut self, key: &str, must_be: &str) {
+        let Resolved { setting, raw, source } = self.entry(key);
+        let shown = if setting.secret || raw.contains('@') { "(hidden)".into() } else { format!("{raw:?}") };
+        let text = format!("{key} ({}), from {source}: {shown} must be {must_be}", setting.env);
+        self.errors.push(text);
+    }
+
+    pub(super) fn optional<T: FromText>(&mut self, key: &str) -> Option<T> {
+        let raw = &self.entry(key).raw;
+        if raw.is_empty() {
+            return None;
+        }
+        match T::from_text(raw) {
+            Ok(value) => Some(value),
+            Err(must_be) => {
+                self.complain(key, &must_be);
+                None
+            }
+        }
+    }
+
+    /// The value; where it is wrong the default stands in, so that reading goes on and finds the other mistakes.
+    pub(super) fn required<T: FromText>(&mut self, key: &str) -> T {
+        let raw = self.entry(key).raw.clone();
+        T::from_text(&raw).unwrap_or_else(|must_be| {
+            self.complain(key, &must_be);
+            T::from_text(self.entry(key).setting.default).unwrap_or_else(|e| panic!("the default of {key} must be {e}"))
+        })
+    }
+
+    pub(super) fn in_range<T: FromText + PartialOrd + std::fmt::Display>(&mut self, key: &str, low: T, high: T) -> T {
+        let value: T = self.required(key);
+        if value < low || value > high {
+            self.complain(key, &format!("between {low} and {high}"));
+        }
+        value
+    }
+
+    pub(super) fn one_of(&mut self, key: &str, words: &[&str]) -> String {
+        let value = self.required::<String>(key).trim().to_ascii_lowercase();
+        if !words.contains(&value.as_str()) {
+            self.complain(key, &words.join(" or "));
+        }
+        value
+    }
+
+    pub(super) fn codecs(&mut self) -> Vec<Codec> {
+        let names: Vec<String> = self.required("media.codecs");
+        let codecs: Option<Vec<Codec>> = names
+            .iter()
+            .map(|n| match n.to_ascii_uppercase().as_str() {
+                "VP8" => Some(Codec::Vp8),
+                "H264" => Some(Codec::H264),
+                _ => None,
+            })
+            .collect();
+        match codecs {
+            Some(list) if !list.is_empty() => list,
+            _ => {
+                self.complain("media.codecs", "VP8, H264 or both");
+                vec![Codec::Vp8]
+            }
+        }
+    }
+
+    /// Settings that are read but have no effect yet, and doors that stand open.
+    pub(super) fn notices(&mut self) -> Vec<String> {
+        let mut notices = Vec::new();
+        let glasses = self.one_of("glasses.mode", &["off", "warning_only", "error"]);
+        if glasses != "off" {
+            notices.push(format!(
+                "GLASSES_DETECTOR_MODE is {}: the glasses detector is not built in yet, nothing is checked",
+                glasses.to_uppercase()
+            ));
+        }
+        if self.required::<bool>("http.enable_debug_endpoints") {
+            notices.push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
+        }
+        if self.required::<bool>("ice.mediasoup_relay") {
+            notices.push(
+                "USE_MEDIASOUP_ICE_RELAY is set: rooms of a mediasoup server are not built in yet; ICE_RELAY_ONLY forces relay in the built-in room"
+                    .into(),
+            );
+        }
+        if self.entry("http.api_token").raw.is_empty() {
+            notices.push("API_TOKEN is not set: everybody who reaches this port can start flows".into());
+        }
+        notices
+    }
+}

@@ -1,0 +1,196 @@
+//! The settings by section, as the service uses them. The fields are explained in the table, under the same names.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+use vision_core::position::PositionLimits;
+
+use super::ice::IceServer;
+use super::parse::FromText;
+
+/// `off | observe | enforce`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckMode {
+    /// Does not look.
+    Off,
+    /// Looks, warns, lets pass.
+    Observe,
+    /// Looks and refuses.
+    Enforce,
+}
+
+impl FromText for CheckMode {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "off" => Ok(Self::Off),
+            "observe" => Ok(Self::Observe),
+            "enforce" => Ok(Self::Enforce),
+            _ => Err("off, observe or enforce".to_owned()),
+        }
+    }
+}
+
+/// A video codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// VP8.
+    Vp8,
+    /// H.264, constrained baseline.
+    H264,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object per line.
+    Json,
+}
+
+/// Where to listen, and who may ask.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Http {
+    pub host: IpAddr,
+    pub port: u16,
+    pub certificate: Option<CertificateFiles>,
+    pub https_port: Option<u16>,
+    pub api_token: Option<SecretString>,
+    pub demo: bool,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct CertificateFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Limits of a flow.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Flow {
+    pub max_flows: usize,
+    pub time_limit: Duration,
+    pub starting: Duration,
+    pub result_shown: Duration,
+    pub rejoin_limit: Duration,
+    pub media_stall_limit: Duration,
+    pub face_lost_after: Duration,
+    pub several_faces: CheckMode,
+    pub several_faces_limit: Duration,
+    pub shutdown_limit: Duration,
+}
+
+/// What is asked of the subject.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Challenge {
+    pub count: usize,
+    pub gestures: Vec<String>,
+    pub folders: Vec<PathBuf>,
+    pub mirror_input: bool,
+}
+
+/// The words.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Locale {
+    pub default: String,
+    pub folders: Vec<PathBuf>,
+}
+
+/// The video that is sent.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Media {
+    pub width: usize,
+    pub height: usize,
+    pub framerate: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+    pub codecs: Vec<Codec>,
+}
+
+/// Inference.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Analysis {
+    pub max_rate: f32,
+    pub provider: String,
+    pub workers: Option<usize>,
+    pub models_folder: Option<PathBuf>,
+    pub face_count_interval: Duration,
+}
+
+/// Connectivity.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Ice {
+    pub servers: Vec<IceServer>,
+    pub relay_only: bool,
+    pub port_range: Option<(u16, u16)>,
+    pub announced_address: Option<IpAddr>,
+}
+
+/// Callbacks.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Controller {
+    pub retry_for: Duration,
+    pub timeout: Duration,
+}
+
+/// Reference images.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct References {
+    pub max_count: usize,
+    pub max_bytes: u64,
+    pub max_pixels: u64,
+    pub timeout: Duration,
+    pub max_redirects: usize,
+}
+
+/// Comparison.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Matching {
+    pub remote_url: Option<Url>,
+    pub remote_threshold: f32,
+    pub embedding: Option<String>,
+    pub allow_file_urls: bool,
+}
+
+/// Logs.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Log {
+    pub verbose: bool,
+    pub format: LogFormat,
+}
+
+/// The configuration of the service.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub http: Http,
+    pub flow: Flow,
+    pub challenge: Challenge,
+    pub locale: Locale,
+    pub position: PositionLimits,
+    pub media: Media,
+    pub analysis: Analysis,
+    pub ice: Ice,
+    pub controller: Controller,
+    pub references: References,
+    pub matching: Matching,
+    pub log: Log,
+    /// What the operator should know, said at start: settings without effect yet, open doors.
+    pub notices: Vec<String>,
+}

@@ -1,0 +1,25 @@
+//! One verification, from `/join-call` to exactly one outcome.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`state`] | the pure state machine: what to do next, given what happened and the time |
+//! | [`outcome`] | how a flow can end |
+//! | [`timeline`] | what happened when |
+//! | `task` | the owner task: carries out the machine's actions |
+//! | `verify` | references fetched and compared with the pictures taken |
+//! | `words` | what the machine wants shown, in the subject's language |
+//! | `pace` | how many frames per second go to the networks |
+//! | [`registry`] | which flows there are |
+
+pub mod outcome;
+mod pace;
+pub mod registry;
+pub mod state;
+mod task;
+pub mod timeline;
+mod verify;
+mod words;
+
+pub use outcome::{Outcome, Reason};
+pub use registry::{Admission, FlowId, FlowStatus, Flows, Refusal};
+pub use task::run;

@@ -1,0 +1,438 @@
+//! Every state times every failure, by data; time is made up.
+
+use std::sync::Mutex;
+
+use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, LANDMARKS};
+use vision_core::gestures::GestureLibrary;
+use vision_core::position::Extent;
+
+use super::*;
+
+fn settings() -> Settings {
+    Settings {
+        time_limit: Duration::from_secs(60),
+        starting: Duration::from_secs(5),
+        result_shown: Duration::from_secs(3),
+        rejoin_limit: Duration::from_secs(10),
+        media_stall_limit: Duration::from_secs(8),
+        face_lost_after: Duration::from_secs(2),
+        several_faces: CheckMode::Enforce,
+        several_faces_limit: Duration::from_secs(2),
+        position: PositionLimits::default(),
+        mirror_input: true,
+    }
+}
+
+/// A frontal face in the middle of the picture, all blendshapes 0 but those named.
+fn face(scores: &[(&str, f32)]) -> Face {
+    let mut landmarks = Box::new([[0.5, 0.5, 0.0]; LANDMARKS]);
+    landmarks[10] = [0.5, 0.25, 0.0];
+    landmarks[152] = [0.5, 0.75, 0.0];
+    landmarks[227] = [0.35, 0.5, 0.0];
+    landmarks[345] = [0.65, 0.5, 0.0];
+    let mut blendshapes = [0.0; BLENDSHAPES];
+    for (name, score) in scores {
+        blendshapes[BLENDSHAPE_NAMES.iter().position(|n| n == name).unwrap()] = *score;
+    }
+    let matrix = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+    Face { landmarks, blendshapes, matrix, presence: 0.99 }
+}
+
+fn frame(face: Option<Face>, face_count: usize) -> FrameAnalysis {
+    FrameAnalysis { face, face_count, width: 640, height: 480 }
+}
+
+/// A machine with its clock, and everything that it ever asked for.
+struct Drive {
+    machine: Machine,
+    now: Instant,
+    done: Vec<Action>,
+    draws: Arc<Mutex<usize>>,
+}
+
+impl Drive {
+    fn new(settings: Settings) -> Self {
+        Self::with_challenge(settings, &["blink", "openCloseMouth"])
+    }
+
+    fn with_challenge(settings: Settings, ids: &[&str]) -> Self {
+        let library = GestureLibrary::load(&[]).unwrap();
+        let gestures: Vec<Drawn> =
+            ids.iter().map(|id| Drawn { gesture: library.get(id).unwrap().clone(), random: 7 }).collect();
+        let draws = Arc::new(Mutex::new(0));
+        let counter = draws.clone();
+        let draw = Box::new(move || {
+            *counter.lock().unwrap() += 1;
+            gestures.clone()
+        });
+        let now = Instant::now();
+        Self { machine: Machine::new(settings, draw, now), now, done: Vec::new(), draws }
+    }
+
+    fn event(&mut self, event: Event<'_>) -> Vec<Action> {
+        let actions = self.machine.handle(event, self.now);
+        self.done.extend(actions.iter().cloned());
+        actions
+    }
+
+    /// Lets time pass, ticking whenever the machine wants it.
+    fn wait(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(at) = self.machine.next_deadline().filter(|at| *at <= end) {
+            assert!(at >= self.now || self.machine.outcome().is_none(), "a deadline that stays in the past");
+            self.now = self.now.max(at);
+            self.event(Event::Tick);
+        }
+        self.now = end;
+    }
+
+    /// Frames with this face for a while, ten a second.
+    fn show(&mut self, scores: &[(&str, f32)], time: Duration) {
+        for _ in 0..(time.as_millis() / 100).max(1) {
+            self.event(Event::Analysed(&frame(Some(face(scores)), 1)));
+            self.wait(Duration::from_millis(100));
+        }
+    }
+
+    fn blink(&mut self) {
+        self.show(&[], Duration::from_millis(300));
+        self.show(&[("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)], Duration::from_millis(200));
+        self.show(&[], Duration::from_millis(300));
+    }
+
+    fn open_mouth(&mut self) {
+        self.show(&[], Duration::from_millis(300));
+        self.show(&[("jawOpen", 0.9)], Duration::from_millis(300));
+        self.show(&[], Duration::from_millis(300));
+    }
+
+    /// Answers what was asked for, until nothing is left to happen.
+    fn settle(&mut self) {
+        for _ in 0..3 {
+            if self.done.iter().any(|a| matches!(a, Action::Report(_))) {
+                self.event(Event::Reported);
+            }
+            if self.done.contains(&Action::Leave) {
+                self.event(Event::Left);
+            }
+            self.wait(Duration::from_secs(120));
+        }
+    }
+
+    fn reports(&self) -> Vec<Outcome> {
+        self.done.iter().filter_map(|a| if let Action::Report(o) = a { Some(*o) } else { None }).collect()
+    }
+
+    fn count(&self, action: &Action) -> usize {
+        self.done.iter().filter(|a| *a == action).count()
+    }
+
+    /// The end that every flow has to have.
+    fn assert_ended(&mut self, outcome: Outcome, context: &str) {
+        self.settle();
+        assert_eq!(self.reports(), [outcome], "{context}");
+        assert_eq!(self.machine.outcome(), Some(outcome), "{context}");
+        assert_eq!(self.machine.state(), State::Ended, "{context}");
+        assert_eq!(self.count(&Action::Leave), 1, "{context}");
+        assert_eq!(self.count(&Action::End), 1, "{context}");
+        assert_eq!(self.machine.next_deadline(), None, "{context}");
+    }
+
+    /// Goes to a state that is not yet decided.
+    fn to(mut self, state: State) -> Self {
+        if state != State::Joining {
+            self.event(Event::RoomJoined);
+        }
+        if !matches!(state, State::Joining | State::WaitingForSubject) {
+            self.event(Event::MediaStarted);
+        }
+        if matches!(state, State::Challenge(_) | State::Matching) {
+            self.show(&[], Duration::from_secs(5));
+        }
+        if matches!(state, State::Challenge(1) | State::Matching) {
+            self.blink();
+        }
+        match state {
+            State::Matching => self.open_mouth(),
+            State::Rejoining => drop(self.event(Event::SubjectLeft)),
+            _ => {}
+        }
+        assert_eq!(self.machine.state(), state);
+        self
+    }
+}
+
+const UNDECIDED: [State; 7] = [
+    State::Joining,
+    State::WaitingForSubject,
+    State::Starting,
+    State::Challenge(0),
+    State::Challenge(1),
+    State::Rejoining,
+    State::Matching,
+];
+
+fn not(reason: Reason) -> Outcome {
+    Outcome::NotVerified(reason)
+}
+
+#[test]
+fn a_live_person_who_matches_is_verified() {
+    let mut d = Drive::new(settings()).to(State::Matching);
+    assert_eq!(d.count(&Action::TakePicture), 2, "a picture for each gesture");
+    assert_eq!(d.count(&Action::Match), 1);
+    d.event(Event::Matched(Ok(true)));
+    assert_eq!(d.machine.state(), State::Reporting);
+    d.event(Event::Reported);
+    d.wait(Duration::from_millis(2900));
+    assert_eq!(d.count(&Action::Leave), 0, "the result stays on the screen");
+    d.wait(Duration::from_millis(100));
+    assert_eq!(d.count(&Action::Leave), 1);
+    d.assert_ended(Outcome::Verified, "verified");
+
+    let moments = d.machine.timeline().moments();
+    assert_eq!(moments.gestures.len(), 2);
+    assert_eq!(moments.gestures[0].asked_ms - moments.media_started_ms.unwrap(), 5000);
+    assert!(moments.gestures.iter().all(|g| g.completed_ms.unwrap() > g.asked_ms));
+}
+
+#[test]
+fn every_undecided_state_times_every_failure() {
+    type Failure = (&'static str, fn(&mut Drive), fn(State) -> Option<Reason>);
+    let failures: [Failure; 7] = [
+        ("room closed", |d| drop(d.event(Event::RoomClosed)), |_| Some(Reason::RoomClosed)),
+        ("room unreachable", |d| drop(d.event(Event::RoomUnreachable)), |_| Some(Reason::RoomUnreachable)),
+        ("shutdown", |d| drop(d.event(Event::Shutdown)), |_| Some(Reason::Shutdown)),
+        ("fault", |d| drop(d.event(Event::Fault)), |_| Some(Reason::Internal)),
+        ("time", |d| d.wait(Duration::from_secs(60)), |state| {
+            Some(match state {
+                State::Joining => Reason::RoomUnreachable,
+                State::WaitingForSubject => Reason::SubjectAbsent,
+                State::Starting | State::Challenge(_) => Reason::MediaLost,
+                State::Rejoining => Reason::SubjectLeft,
+                _ => Reason::Deadline,
+            })
+        }),
+        (
+            "the subject leaves and stays away",
+            |d| {
+                d.event(Event::SubjectLeft);
+                d.wait(Duration::from_secs(60));
+            },
+            |state| match state {
+                State::Joining => Some(Reason::RoomUnreachable),
+                State::WaitingForSubject => Some(Reason::SubjectAbsent),
+                State::Matching => Some(Reason::Deadline),
+                _ => Some(Reason::SubjectLeft),
+            },
+        ),
+        (
+            "several faces",
+            |d| {
+                for _ in 0..30 {
+                    d.event(Event::Analysed(&frame(Some(face(&[])), 2)));
+                    d.wait(Duration::from_millis(100));
+                }
+            },
+            |state| matches!(state, State::Starting | State::Challenge(_)).then_some(Reason::SeveralFaces),
+        ),
+    ];
+    for state in UNDECIDED {
+        for (name, fail, expected) in &failures {
+            let mut d = Drive::new(settings()).to(state);
+            fail(&mut d);
+            let context = format!("{name} in {state:?}");
+            match expected(state) {
+                Some(reason) => d.assert_ended(not(reason), &context),
+                None => assert_eq!(d.machine.outcome(), None, "{context}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_the_comparison_answers_is_the_outcome() {
+    for reason in [Reason::NoReferences, Reason::ControllerUnavailable, Reason::MatcherUnavailable, Reason::Internal] {
+        let mut d = Drive::new(settings()).to(State::Matching);
+        d.event(Event::Matched(Err(reason)));
+        d.assert_ended(not(reason), reason.as_str());
+    }
+    let mut d = Drive::new(settings()).to(State::Matching);
+    d.event(Event::Matched(Ok(false)));
+    d.assert_ended(not(Reason::NoMatch), "no match");
+}
+
+#[test]
+fn a_comparison_that_answers_out_of_turn_decides_nothing() {
+    for state in UNDECIDED.into_iter().filter(|s| *s != State::Matching) {
+        let mut d = Drive::new(settings()).to(state);
+        d.event(Event::Matched(Ok(true)));
+        assert_eq!(d.machine.outcome(), None, "{state:?}");
+    }
+}
+
+#[test]
+fn nothing_changes_an_outcome() {
+    for state in UNDECIDED {
+        let mut d = Drive::new(settings()).to(state);
+        d.event(Event::Shutdown);
+        d.event(Event::Matched(Ok(true)));
+        d.event(Event::MediaStarted);
+        d.event(Event::Analysed(&frame(Some(face(&[])), 3)));
+        d.event(Event::RoomClosed);
+        d.event(Event::Fault);
+        d.event(Event::RoomJoined);
+        d.assert_ended(not(Reason::Shutdown), &format!("{state:?}"));
+    }
+}
+
+#[test]
+fn a_decided_flow_ends_only_when_reported_and_left() {
+    let decided = || {
+        let mut d = Drive::new(settings()).to(State::Matching);
+        d.event(Event::Matched(Ok(false)));
+        d
+    };
+    let mut d = decided();
+    d.wait(Duration::from_secs(100));
+    d.event(Event::Left);
+    assert_eq!((d.machine.state(), d.count(&Action::End)), (State::Leaving, 0), "the report is still open");
+    d.event(Event::Reported);
+    assert_eq!(d.count(&Action::End), 1);
+
+    let mut d = decided();
+    d.event(Event::Reported);
+    assert_eq!(d.machine.state(), State::Reporting, "the result is still shown");
+    d.event(Event::RoomClosed);
+    assert_eq!(d.machine.state(), State::Leaving, "nobody can read it any more");
+    d.event(Event::Left);
+    d.assert_ended(not(Reason::NoMatch), "closed while reporting");
+
+    let mut d = decided();
+    d.event(Event::Shutdown);
+    assert_eq!(d.count(&Action::Leave), 1, "a stopping service does not wait for readers");
+    d.assert_ended(not(Reason::NoMatch), "shutdown while reporting");
+}
+
+#[test]
+fn a_still_photo_times_out() {
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    d.show(&[], Duration::from_secs(11));
+    d.assert_ended(not(Reason::GestureTimeout), "photo");
+    let asked = d.machine.timeline().moments().gestures[0].asked_ms;
+    assert!((9900..=10_100).contains(&(d.machine.timeline().moments().decided_ms.unwrap() - asked)));
+}
+
+#[test]
+fn a_face_that_is_gone_when_time_is_up_is_face_lost() {
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    for _ in 0..110 {
+        d.event(Event::Analysed(&frame(None, 0)));
+        d.wait(Duration::from_millis(100));
+    }
+    d.assert_ended(not(Reason::FaceLost), "empty chair");
+
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    for i in 0..110 {
+        let seen = (i < 85).then(|| face(&[])); // away for the last second and a half only
+        d.event(Event::Analysed(&frame(seen, 1)));
+        d.wait(Duration::from_millis(100));
+    }
+    d.assert_ended(not(Reason::GestureTimeout), "away for a moment");
+}
+
+#[test]
+fn who_comes_back_gets_a_new_challenge_and_no_credit() {
+    let mut d = Drive::new(settings()).to(State::Challenge(1));
+    assert_eq!((*d.draws.lock().unwrap(), d.count(&Action::TakePicture)), (1, 1));
+    d.event(Event::SubjectLeft);
+    d.wait(Duration::from_secs(9));
+    d.event(Event::Analysed(&frame(Some(face(&[])), 1)));
+    assert_eq!(d.machine.state(), State::Rejoining, "a frame that was still under way");
+    let actions = d.event(Event::MediaStarted);
+    assert!(actions.contains(&Action::DropPictures));
+    assert_eq!((d.machine.state(), *d.draws.lock().unwrap()), (State::Starting, 2));
+    d.show(&[], Duration::from_secs(5));
+    assert_eq!(d.machine.state(), State::Challenge(0));
+    d.blink();
+    d.open_mouth();
+    assert_eq!(d.machine.state(), State::Matching);
+}
+
+#[test]
+fn a_producer_that_is_replaced_starts_again_too() {
+    let mut d = Drive::new(settings()).to(State::Challenge(1));
+    d.event(Event::MediaStarted);
+    assert_eq!((d.machine.state(), *d.draws.lock().unwrap()), (State::Starting, 2));
+}
+
+#[test]
+fn warnings_come_and_go_once() {
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    d.done.clear();
+    let warnings = |d: &Drive| -> Vec<Option<Warning>> {
+        d.done.iter().filter_map(|a| if let Action::Show(s) = a { Some(s.warning) } else { None }).collect()
+    };
+    for count in [0, 0, 1, 1] {
+        d.event(Event::Analysed(&frame((count > 0).then(|| face(&[])), count)));
+    }
+    assert_eq!(warnings(&d), [Some(Warning::NoFace), None]);
+
+    d.done.clear();
+    let mut near = face(&[]);
+    near.landmarks[227] = [0.05, 0.5, 0.0];
+    near.landmarks[345] = [0.95, 0.5, 0.0];
+    d.event(Event::Analysed(&frame(Some(near), 1)));
+    assert_eq!(warnings(&d), [Some(Warning::Width(Extent::TooLarge))]);
+    assert!(matches!(d.machine.state(), State::Challenge(0)), "a warning does not pause anything");
+}
+
+#[test]
+fn several_faces_can_be_watched_or_ignored() {
+    for (mode, warned) in [(CheckMode::Observe, true), (CheckMode::Off, false)] {
+        let mut d = Drive::new(Settings { several_faces: mode, ..settings() }).to(State::Challenge(0));
+        d.done.clear();
+        for _ in 0..50 {
+            d.event(Event::Analysed(&frame(Some(face(&[])), 2)));
+            d.wait(Duration::from_millis(100));
+        }
+        assert_eq!(d.machine.outcome(), None, "{mode:?}");
+        assert_eq!(!d.done.is_empty(), warned, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_glimpse_of_a_second_face_is_forgiven_but_does_not_count() {
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    for _ in 0..15 {
+        d.event(Event::Analysed(&frame(Some(face(&[("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)])), 2)));
+        d.wait(Duration::from_millis(100));
+    }
+    d.show(&[], Duration::from_secs(1));
+    assert_eq!((d.machine.outcome(), d.machine.state()), (None, State::Challenge(0)));
+}
+
+#[test]
+fn the_whole_has_a_limit_also_when_every_part_keeps_its_own() {
+    let mut d = Drive::new(Settings { time_limit: Duration::from_secs(12), ..settings() }).to(State::Challenge(0));
+    d.show(&[], Duration::from_secs(8));
+    d.assert_ended(not(Reason::Deadline), "deadline");
+}
+
+#[test]
+fn an_empty_challenge_is_nobodys_success() {
+    let mut d = Drive::with_challenge(settings(), &[]);
+    d.event(Event::RoomJoined);
+    d.event(Event::MediaStarted);
+    d.wait(Duration::from_secs(6));
+    d.assert_ended(not(Reason::Internal), "empty challenge");
+}
+
+#[test]
+fn media_may_start_before_the_room_says_joined() {
+    let mut d = Drive::new(settings());
+    d.event(Event::MediaStarted);
+    assert_eq!(d.machine.state(), State::Starting);
+    d.event(Event::RoomJoined);
+    assert_eq!(d.machine.state(), State::Starting);
+}

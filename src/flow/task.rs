@@ -1,0 +1,292 @@
+//! The owner task of a flow: carries out what the state machine asks for, and tells it what came of it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use vision_core::picture::Picture;
+use vision_models::engine::{FaceStream, StreamOptions, StreamResult};
+
+use super::outcome::{Outcome, Reason};
+use super::pace::Pace;
+use super::registry::Admission;
+use super::state::{Action, Drawn, Event, Machine, Settings, State};
+use super::verify;
+use super::words::Words;
+use crate::app::Services;
+use crate::config::Config;
+use crate::controller::Verdict;
+use crate::http::join_call::JoinCall;
+use crate::media::frame::{Frame, FrameSink};
+use crate::media::screen::{Screen, ScreenOptions};
+use crate::redact::shorten;
+use crate::room::{Plugs, RoomEvent, RoomLink};
+
+/// Limit for leaving a room.
+const LEAVE_LIMIT: Duration = Duration::from_secs(5);
+/// How much of the time for stopping is left to the report.
+const SHUTDOWN_REPORT_SHARE: f32 = 0.8;
+
+/// Runs a flow from its acceptance to its end.
+pub async fn run(services: Arc<Services>, call: JoinCall, admission: Admission, stop: CancellationToken) {
+    Task::new(services, call, admission).run(stop).await;
+}
+
+/// Work that goes on beside the task.
+enum Done {
+    Joined(Result<RoomLink, crate::room::RoomError>),
+    Matched(Result<bool, Reason>),
+    Reported(bool),
+    Left,
+}
+
+struct Task {
+    services: Arc<Services>,
+    call: JoinCall,
+    admission: Admission,
+    machine: Machine,
+    words: Words,
+    screen: Option<Screen>,
+    faces: Option<Arc<FaceStream>>,
+    analyses: mpsc::Receiver<StreamResult>,
+    room: Option<RoomLink>,
+    work: JoinSet<Done>,
+    pictures: Vec<Arc<dyn Picture>>,
+    stopping: bool,
+}
+
+impl Task {
+    fn new(services: Arc<Services>, call: JoinCall, admission: Admission) -> Self {
+        let config = &services.config;
+        let (sender, analyses) = mpsc::channel(4);
+        let stream = StreamOptions { face_count_interval: Some(config.analysis.face_count_interval), ..Default::default() };
+        // A result that finds the channel full is a frame more than the flow can use.
+        let faces = services.engine.stream(stream, Box::new(move |result| drop(result.map(|r| sender.try_send(r)))));
+        let media = &config.media;
+        let screen = Screen::start(ScreenOptions {
+            limit: (media.width, media.height),
+            framerate: media.framerate,
+            ..Default::default()
+        });
+        let pool = services.challenges.clone();
+        let draw = Box::new(move || {
+            let drawn = pool.draw(|bytes| getrandom::fill(bytes)).unwrap_or_default();
+            drawn.into_iter().map(|gesture| Drawn { gesture, random: random() }).collect()
+        });
+        let words = Words::new(&services.locales, call.lang.as_deref());
+        Self {
+            machine: Machine::new(settings(config), draw, Instant::now()),
+            words,
+            screen: Some(screen),
+            faces: Some(Arc::new(faces)),
+            analyses,
+            room: None,
+            work: JoinSet::new(),
+            pictures: Vec::new(),
+            stopping: false,
+            services,
+            call,
+            admission,
+        }
+    }
+
+    async fn run(mut self, stop: CancellationToken) {
+        self.join();
+        while self.machine.state() != State::Ended {
+            let due = self.machine.next_deadline();
+            let timer = async {
+                match due {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let room = async {
+                match &mut self.room {
+                    Some(room) => room.next_event().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let mut analysed = None;
+            let event = tokio::select! {
+                () = stop.cancelled(), if !self.stopping => {
+                    self.stopping = true;
+                    Event::Shutdown
+                }
+                event = room => match event {
+                    RoomEvent::MediaStarted => Event::MediaStarted,
+                    RoomEvent::SubjectJoined => continue,
+                    RoomEvent::SubjectLeft => Event::SubjectLeft,
+                    RoomEvent::Closed => Event::RoomClosed,
+                },
+                Some(result) = self.analyses.recv() => Event::Analysed(&analysed.insert(result).analysis),
+                Some(done) = self.work.join_next() => self.take_in(done),
+                () = timer => Event::Tick,
+            };
+            let actions = self.machine.handle(event, Instant::now());
+            for action in actions {
+                self.carry_out(action, analysed.as_ref());
+            }
+            self.publish();
+        }
+        let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
+        tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
+    }
+
+    /// Turns finished work into an event.
+    fn take_in(&mut self, done: Result<Done, tokio::task::JoinError>) -> Event<'static> {
+        match done {
+            Ok(Done::Joined(Ok(link))) => {
+                self.room = Some(link);
+                Event::RoomJoined
+            }
+            Ok(Done::Joined(Err(e))) => {
+                tracing::warn!(flow = %self.admission.id(), "cannot join {}: {e}", self.call.room);
+                Event::RoomUnreachable
+            }
+            Ok(Done::Matched(result)) => Event::Matched(result),
+            Ok(Done::Reported(delivered)) => {
+                self.admission.update(|s| s.reported = Some(delivered));
+                Event::Reported
+            }
+            Ok(Done::Left) => Event::Left,
+            Err(e) => {
+                tracing::error!(flow = %self.admission.id(), "a part of the flow failed: {e}");
+                Event::Fault
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action, analysed: Option<&StreamResult>) {
+        match action {
+            Action::Show(scene) => {
+                if let Some(screen) = &self.screen {
+                    screen.show(self.words.view(&scene));
+                }
+            }
+            Action::TakePicture => {
+                if let Some(result) = analysed {
+                    self.pictures.push(result.picture.clone());
+                }
+            }
+            Action::DropPictures => self.pictures.clear(),
+            Action::Match => self.compare(),
+            Action::Report(outcome) => self.report(outcome),
+            Action::Leave => self.leave(),
+            Action::End => {}
+        }
+    }
+
+    fn join(&mut self) {
+        let (services, url) = (self.services.clone(), self.call.room.clone());
+        let (Some(screen), Some(faces)) = (&self.screen, &self.faces) else { return };
+        let plugs = Plugs {
+            on_frame: frame_sink(screen.sink(), faces.clone(), self.services.config.analysis.max_rate),
+            screen: screen.outlet(),
+            lang: self.words.language().to_owned(),
+        };
+        let options = crate::room::options(&self.services.config);
+        self.work.spawn(async move { Done::Joined(services.rooms.join(&url, plugs, options).await) });
+    }
+
+    fn compare(&mut self) {
+        let pictures = std::mem::take(&mut self.pictures);
+        let (services, call) = (self.services.clone(), self.call.clone());
+        let (id, deadline) = (self.admission.id(), self.machine.deadline());
+        self.work.spawn(async move { Done::Matched(verify::same_person(&services, &call, id, &pictures, deadline).await) });
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        tracing::info!(flow = %self.admission.id(), token = shorten(&self.call.token), "decided: {outcome}");
+        let verdict = if outcome.is_success() { Verdict::Success } else { Verdict::Failure };
+        let (services, call, id) = (self.services.clone(), self.call.clone(), self.admission.id().to_string());
+        let config = &services.config;
+        let retry_for = match self.stopping {
+            true => config.flow.shutdown_limit.mul_f32(SHUTDOWN_REPORT_SHARE),
+            false => config.controller.retry_for,
+        };
+        if let Some(room) = &self.room {
+            room.announce(outcome.is_success(), outcome.reason().map_or("", Reason::as_str), &self.words.outcome(outcome));
+        }
+        self.work.spawn(async move {
+            let report = services.controller.report(&call.callback_base_url, &call.token, &id, verdict, retry_for).await;
+            if let Err(e) = &report {
+                tracing::error!(flow = id, "the outcome could not be delivered: {e}");
+            }
+            Done::Reported(report.is_ok())
+        });
+    }
+
+    /// Leaves the room and lets go of everything that the call needed.
+    fn leave(&mut self) {
+        let (room, screen) = (self.room.take(), self.screen.take());
+        self.faces = None;
+        self.pictures.clear();
+        self.admission.release_media();
+        self.work.spawn(async move {
+            if let Some(room) = room
+                && timeout(LEAVE_LIMIT, room.leave()).await.is_err()
+            {
+                tracing::warn!("leaving a room took too long; it is left behind");
+            }
+            if let Some(screen) = screen {
+                screen.stop().await;
+            }
+            Done::Left
+        });
+    }
+
+    /// Makes the present state visible to `GET /flows/{id}`.
+    fn publish(&self) {
+        let machine = &self.machine;
+        let first_text = self.screen.as_ref().and_then(Screen::first_text_after);
+        self.admission.update(|status| {
+            status.state = machine.state().as_str();
+            let gesture = machine.gesture();
+            status.gesture = gesture.map(|(id, ..)| id.to_owned());
+            status.step = gesture.map(|(_, index, _)| index + 1);
+            status.steps = gesture.map(|(.., total)| total);
+            status.outcome = machine.outcome().map(Outcome::as_str);
+            status.reason = machine.outcome().and_then(Outcome::reason);
+            status.timings = machine.timeline().moments().clone();
+            if let Some(after) = first_text {
+                status.first_text_after_ms = Some(after.as_millis() as u64);
+            }
+        });
+    }
+}
+
+/// Where the subject's frames go: the newest to the screen, and as many as configured to the networks.
+fn frame_sink(screen: FrameSink, faces: Arc<FaceStream>, max_rate: f32) -> FrameSink {
+    let pace = std::sync::Mutex::new(Pace::new(max_rate));
+    let faces = Arc::downgrade(&faces);
+    Arc::new(move |frame: Frame| {
+        let due = pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(frame.timestamp);
+        if due && let Some(faces) = faces.upgrade() {
+            faces.submit(frame.picture.clone(), frame.timestamp, frame.sequence);
+        }
+        screen(frame);
+    })
+}
+
+fn settings(config: &Config) -> Settings {
+    let flow = &config.flow;
+    Settings {
+        time_limit: flow.time_limit,
+        starting: flow.starting,
+        result_shown: flow.result_shown,
+        rejoin_limit: flow.rejoin_limit,
+        media_stall_limit: flow.media_stall_limit,
+        face_lost_after: flow.face_lost_after,
+        several_faces: flow.several_faces,
+        several_faces_limit: flow.several_faces_limit,
+        position: config.position,
+        mirror_input: config.challenge.mirror_input,
+    }
+}
+
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}

@@ -1,0 +1,49 @@
+//! `GET /health`: can this instance verify people, and how busy is it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use warp::http::StatusCode;
+use warp::{Filter, Rejection};
+
+use super::reply::{Reply, json};
+use crate::app::Services;
+
+#[derive(Serialize)]
+struct Health {
+    /// `ok`, or `stopping` with 503.
+    status: &'static str,
+    version: &'static str,
+    provider: String,
+    models: Vec<Model>,
+    matcher: &'static str,
+    running_flows: usize,
+    max_flows: usize,
+}
+
+#[derive(Serialize)]
+struct Model {
+    id: String,
+    licence: String,
+}
+
+/// The filter.
+pub fn filter(services: Arc<Services>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
+    warp::path!("health").and(warp::get()).map(move || answer(&services))
+}
+
+fn answer(services: &Services) -> Reply {
+    let (running_flows, max_flows) = services.flows.load();
+    let stopping = services.flows.is_stopping();
+    let info = services.engine.info();
+    let health = Health {
+        status: if stopping { "stopping" } else { "ok" },
+        version: env!("CARGO_PKG_VERSION"),
+        provider: info.provider.to_string(),
+        models: info.models.iter().map(|m| Model { id: m.id.clone(), licence: m.licence.clone() }).collect(),
+        matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
+        running_flows,
+        max_flows,
+    };
+    json(if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, &health)
+}
