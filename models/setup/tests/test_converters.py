@@ -1,0 +1,70 @@
+"""The OpenVINO converter on a network small enough to do by hand.
+
+The other two need no test here: `make models` runs them, and their products' SHA-256 stand in the manifest.
+"""
+
+import os
+import subprocess
+import sys
+import textwrap
+import unittest
+from pathlib import Path
+
+from tests.support import Case
+from tools import Tools
+
+SETUP = Path(__file__).resolve().parent.parent
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vision-service"
+
+
+def layer(id, kind, data="", inputs="", output=None):
+    ports = "".join(f'<port id="{n}">{shape}</port>' for n, shape in enumerate(inputs))
+    inputs = f"<input>{ports}</input>" if inputs else ""
+    output = "" if output is None else f'<output><port id="{output}"/></output>'
+    return f'<layer id="{id}" type="{kind}"><data {data}/>{inputs}{output}</layer>'
+
+
+def dims(*sizes):
+    return "".join(f"<dim>{size}</dim>" for size in sizes)
+
+
+# Two channels of 2x2; per channel a 1x1 convolution (weights 2 and -1), a bias, PReLU (slope 0.5), the mean.
+NETWORK = f"""<net name="tiny" version="11"><layers>
+{layer(0, "Parameter", 'shape="1,2,2,2"', output=0)}
+{layer(1, "Const", 'element_type="f16" shape="2,1,1,1,1" offset="0" size="4"', output=0)}
+{layer(2, "Convert", 'destination_type="f32"', [""], 1)}
+{layer(3, "GroupConvolution", 'strides="1,1" dilations="1,1" pads_begin="0,0" pads_end="0,0"', ["", ""], 2)}
+{layer(4, "Const", 'element_type="f32" shape="1,2,1,1" offset="4" size="8"', output=0)}
+{layer(5, "Add", "", ["", ""], 2)}
+{layer(6, "Const", 'element_type="f32" shape="1" offset="12" size="4"', output=0)}
+{layer(7, "PReLU", "", ["", ""], 2)}
+{layer(8, "AvgPool", 'kernel="2,2" pads_begin="0,0"', [dims(1, 2, 2, 2)], 1)}
+{layer(9, "Result", "", [dims(1, 2, 1, 1)])}
+</layers><edges>{"".join(
+    f'<edge from-layer="{a}" from-port="{b}" to-layer="{c}" to-port="{d}"/>'
+    for a, b, c, d in [(1, 0, 2, 0), (0, 0, 3, 0), (2, 1, 3, 1), (3, 2, 5, 0), (4, 0, 5, 1), (5, 2, 7, 0),
+                       (6, 0, 7, 1), (7, 2, 8, 0), (8, 1, 9, 0)]
+)}</edges></net>"""
+
+PROGRAM = """
+import sys
+import numpy as np, onnx
+from onnx.reference import ReferenceEvaluator
+from converters import openvino
+weights = np.array([2, -1], "<f2").tobytes() + np.array([1, 0, 0.5], "<f4").tobytes()
+model = onnx.load_from_string(openvino.convert([sys.stdin.buffer.read(), weights]))
+picture = np.array([[[[0, 1], [-1, -2]], [[4, 4], [-4, 0]]]], np.float32)
+print(ReferenceEvaluator(model).run(["embedding"], {"input": picture})[0].tolist())
+"""
+
+
+class OpenVino(Case):
+    def test_a_small_network_gives_what_it_should(self):
+        environment = Tools(CACHE).environment
+        if not (environment / ".packages-complete").exists():
+            print("SKIPPED OpenVino: needs the converters' packages (made by the first `make models`)", file=sys.stderr)
+            raise unittest.SkipTest("no environment")
+        command = [environment / "bin" / "python", "-c", textwrap.dedent(PROGRAM)]
+        done = subprocess.run(command, cwd=SETUP, input=NETWORK.encode(), capture_output=True, timeout=60, check=False)
+        # Channel 0: 2x + 1 = 1, 3, -1, -3 -> 1, 3, -0.5, -1.5. Channel 1: -x = -4, -4, 4, 0 -> -2, -2, 4, 0.
+        self.assertEqual(done.stdout.decode().strip(), "[[0.5, 0.0]]", done.stderr.decode())
