@@ -1,0 +1,113 @@
+//! Regions of interest: which rotated rectangle of the picture the landmark network sees.
+//!
+//! MediaPipe's `detections_to_rects_calculator.cc` (centre, size, rotation from two points) and
+//! `rect_transformation_calculator.cc` (enlarged by half; made square when it comes from landmarks, not when it comes
+//! from a detection). Normalised by the picture's width and height.
+
+use crate::crop::{Region, wrap_angle};
+
+/// How much larger than the face the region is.
+const SCALE: f64 = 1.5;
+
+/// A rotated rectangle; centre and size normalised by the picture's width and height, rotation in radians in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormalizedRegion {
+    /// Centre.
+    pub cx: f64,
+    /// Centre.
+    pub cy: f64,
+    /// Size along its own x axis.
+    pub width: f64,
+    /// Size along its own y axis.
+    pub height: f64,
+    /// Clockwise, radians.
+    pub rotation: f64,
+}
+
+impl NormalizedRegion {
+    /// Around a detection: its box (x0, y0, x1, y1) enlarged, turned so that the eyes lie level.
+    pub fn around_detection(
+        bounds: [f64; 4],
+        eyes: [[f64; 2]; 2],
+        width: usize,
+        height: usize,
+    ) -> Self {
+        let [x0, y0, x1, y1] = bounds;
+        Self {
+            cx: (x0 + x1) / 2.0,
+            cy: (y0 + y1) / 2.0,
+            width: (x1 - x0) * SCALE,
+            height: (y1 - y0) * SCALE,
+            rotation: level(eyes, width, height),
+        }
+    }
+
+    /// Around all points of a mesh: a square in pixels on the longer side of their box, enlarged.
+    pub fn around_points(
+        bounds: [f64; 4],
+        eyes: [[f64; 2]; 2],
+        width: usize,
+        height: usize,
+    ) -> Self {
+        let [x0, y0, x1, y1] = bounds;
+        let (w, h) = (width as f64, height as f64);
+        let side = ((x1 - x0) * w).max((y1 - y0) * h) * SCALE;
+        Self {
+            cx: (x0 + x1) / 2.0,
+            cy: (y0 + y1) / 2.0,
+            width: side / w,
+            height: side / h,
+            rotation: level(eyes, width, height),
+        }
+    }
+
+    /// In pixels of a picture.
+    pub fn to_pixels(self, width: usize, height: usize) -> Region {
+        let (w, h) = (width as f64, height as f64);
+        Region {
+            cx: self.cx * w,
+            cy: self.cy * h,
+            width: self.width * w,
+            height: self.height * h,
+            rotation: self.rotation,
+        }
+    }
+}
+
+/// The angle of the line from the viewer's left eye to the right one.
+fn level([left, right]: [[f64; 2]; 2], width: usize, height: usize) -> f64 {
+    let (dx, dy) = (
+        (right[0] - left[0]) * width as f64,
+        (right[1] - left[1]) * height as f64,
+    );
+    wrap_angle(-(-dy).atan2(dx))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mesh_gives_a_square_in_pixels() {
+        let region = NormalizedRegion::around_points(
+            [0.4, 0.2, 0.6, 0.8],
+            [[0.45, 0.5], [0.55, 0.5]],
+            640,
+            480,
+        );
+        let pixels = region.to_pixels(640, 480);
+        assert!((pixels.width - pixels.height).abs() < 1e-9);
+        assert!((pixels.height - 0.6 * 480.0 * 1.5).abs() < 1e-9);
+        assert_eq!(pixels.rotation, 0.0);
+        assert!((pixels.cx - 320.0).abs() < 1e-9 && (pixels.cy - 240.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_tilted_head_turns_the_region_with_it() {
+        // 45 degrees in pixels, not in normalised coordinates; the viewer's right eye lower: clockwise, positive.
+        let eyes = [[0.4, 0.4], [0.4 + 0.1, 0.4 + 0.2]];
+        let region = NormalizedRegion::around_detection([0.3, 0.3, 0.6, 0.7], eyes, 640, 320);
+        assert!((region.rotation - std::f64::consts::FRAC_PI_4).abs() < 1e-9);
+        assert!((region.width - 0.45).abs() < 1e-9 && (region.height - 0.6).abs() < 1e-9);
+    }
+}
