@@ -41,7 +41,7 @@ def pypi(workshop, source, work):
 
 def npm(workshop, source, work):
     name = f"{source['package']}@{source['version']}"
-    workshop.tools.npm("pack", "--silent", name, task=f"fetching the npm package {name}", cwd=work)
+    workshop.tools.npm("pack", "--loglevel", "error", name, task=f"fetching the npm package {name}", cwd=work)
     return only_file(work), f"npm package {source['package']} {source['version']}"
 
 

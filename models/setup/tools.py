@@ -78,4 +78,6 @@ def run(command, name, cwd=None):
         raise SetupError(f"{name} cannot be started: {error}") from error
     if done.returncode != 0:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-        raise SetupError(f"{name} failed ({done.returncode}): {' | '.join(lines[-3:]) or 'it said nothing'}")
+        errors = [line for line in lines if "error" in line.lower() and "Retrying" not in line]
+        telling = errors or lines or ["it said nothing"]
+        raise SetupError(f"{name} failed ({done.returncode}): {' | '.join(telling[-3:])}")

@@ -20,7 +20,7 @@ class Workshop:
     def __init__(self, manifest, folder: Path, cache: Path, mirror: Path | None = None, tools=None):
         self.manifest, self.folder, self.cache, self.mirror = manifest, folder, cache, mirror
         self.tools = tools or Tools(cache)
-        self._artifacts, self._unobtainable = {}, {}
+        self._artifacts, self._unobtainable = {}, set()
 
     def is_present(self, model):
         return files.is_right(self.folder / model.file, model)
@@ -51,12 +51,12 @@ class Workshop:
     def artifact(self, id):
         """Path in the cache and origin of an artifact, fetched when it is not there. Tried once in a run."""
         if id in self._unobtainable:
-            raise self._unobtainable[id]
+            raise SetupError(f"{self.manifest.artifacts[id].file} could not be had, as told above")
         if id not in self._artifacts:
             try:
                 self._artifacts[id] = self._cached(self.manifest.artifacts[id])
-            except SetupError as error:
-                self._unobtainable[id] = error
+            except SetupError:
+                self._unobtainable.add(id)
                 raise
         return self._artifacts[id]
 
@@ -80,13 +80,14 @@ class Workshop:
                 path, origin = sources.TYPES[source["type"]](self, source, folder)
                 actual = files.sha256(path)
                 if actual == item.sha256:
+                    for failure in failures:
+                        if not isinstance(failure[1], NotThereError):
+                            say(f"  not used:{describe(failure)}")
                     return path, origin
                 remedy = "the file was changed or damaged; if the publisher replaced it, manifest.toml must follow"
                 raise SetupError(f"the SHA-256 of {item.file} is {actual} and must be {item.sha256}", remedy)
             except SetupError as error:
                 failures.append((source, error))
-                if not isinstance(error, NotThereError):
-                    say(f"  {source['type']}: {str(error).partition(chr(10))[0]}")
         raise SetupError(f"{item.file} could not be had" + "".join(map(describe, failures)))
 
     def _note_origin(self, model, origin):

@@ -195,9 +195,7 @@ impl Input {
     /// Width and height in pixels, where the input is a picture.
     pub fn picture_size(&self) -> Option<(usize, usize)> {
         match (self.picture?.layout, self.shape.as_slice()) {
-            (Layout::Nhwc, &[_, height, width, _]) | (Layout::Nchw, &[_, _, height, width]) => {
-                Some((width, height))
-            }
+            (Layout::Nhwc, &[_, height, width, _]) | (Layout::Nchw, &[_, _, height, width]) => Some((width, height)),
             _ => None,
         }
     }
@@ -333,8 +331,7 @@ pub struct Manifest {
 }
 
 static EMBEDDED: LazyLock<Manifest> = LazyLock::new(|| {
-    Manifest::parse(include_str!("../manifest.toml"))
-        .expect("the tests parse the same text that is compiled in")
+    Manifest::parse(include_str!("../manifest.toml")).expect("the tests parse the same text that is compiled in")
 });
 
 impl Manifest {
@@ -360,50 +357,26 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         if self.format != FORMAT {
-            return Err(format!(
-                "format {} is not known; this program reads {FORMAT}",
-                self.format
-            ));
+            return Err(format!("format {} is not known; this program reads {FORMAT}", self.format));
         }
         let mut names = BTreeSet::new();
         for model in &self.models {
             let id = &model.id;
             if !names.insert(id) || !names.insert(&model.file) {
-                return Err(format!(
-                    "model `{id}`: its id or its file `{}` is used twice",
-                    model.file
-                ));
+                return Err(format!("model `{id}`: its id or its file `{}` is used twice", model.file));
             }
             if (model.kind == Kind::Embedding) != model.embedding.is_some() {
-                return Err(format!(
-                    "model `{id}`: embeddings, and only they, have an `embedding` table"
-                ));
+                return Err(format!("model `{id}`: embeddings, and only they, have an `embedding` table"));
             }
-            if model
-                .input
-                .as_ref()
-                .is_some_and(|input| input.picture.is_some() && input.picture_size().is_none())
-            {
+            if model.input.as_ref().is_some_and(|input| input.picture.is_some() && input.picture_size().is_none()) {
                 return Err(format!("model `{id}`: a picture input has four dimensions"));
             }
         }
-        let models = self
-            .models
-            .iter()
-            .map(|model| (&model.id, &model.file, &model.sha256, &model.sources));
-        let artifacts = self
-            .artifacts
-            .iter()
-            .map(|(id, it)| (id, &it.file, &it.sha256, &it.sources));
+        let models = self.models.iter().map(|model| (&model.id, &model.file, &model.sha256, &model.sources));
+        let artifacts = self.artifacts.iter().map(|(id, it)| (id, &it.file, &it.sha256, &it.sources));
         for (id, file, sha256, sources) in models.chain(artifacts) {
-            if sha256.len() != 64
-                || !sha256
-                    .bytes()
-                    .all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
-            {
-                return Err(format!(
-                    "`{id}`: sha256 is 64 hexadecimal digits in lower case"
-                ));
+            if sha256.len() != 64 || !sha256.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')) {
+                return Err(format!("`{id}`: sha256 is 64 hexadecimal digits in lower case"));
             }
             if Path::new(file).file_name() != Some(file.as_ref()) {
                 return Err(format!("`{id}`: `{file}` is not a plain file name"));
@@ -413,9 +386,7 @@ impl Manifest {
             }
             for artifact in sources.iter().flat_map(Source::artifacts) {
                 if !self.artifacts.contains_key(artifact) {
-                    return Err(format!(
-                        "`{id}`: its source names the artifact `{artifact}`, which does not exist"
-                    ));
+                    return Err(format!("`{id}`: its source names the artifact `{artifact}`, which does not exist"));
                 }
             }
         }

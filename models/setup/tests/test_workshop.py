@@ -3,6 +3,7 @@
 import json
 
 import files
+from report import SetupError
 from tests.support import NETWORK, PRODUCT, Case, Tools, answering, artifact, digest, model, tarred, zipped
 
 MIRROR = {"type": "mirror", "file": "network"}
@@ -175,7 +176,7 @@ class Failures(Case):
         tools = Tools(package=b"another file")
         workshop = self.workshop(artifact("raw", [PYPI]), model("one", [CONVERT]), model("two", [CONVERT]), tools=tools)
         with workshop.opened():
-            for entry in workshop.manifest.models.values():
-                with self.assertRaisesRegex(Exception, "pypi some-package"):
-                    workshop.install(entry)
+            for id, told in {"one": "pypi some-package", "two": "as told above"}.items():
+                with self.assertRaisesRegex(SetupError, told):
+                    workshop.install(workshop.manifest.models[id])
         self.assertEqual(len(tools.calls), 1)

@@ -23,9 +23,7 @@ pub enum ManifestError {
         searched: String,
     },
     /// A folder that was named explicitly does not exist.
-    #[error(
-        "the models folder {path} (from {origin}) is not a folder. Run `make models`, or name another one"
-    )]
+    #[error("the models folder {path} (from {origin}) is not a folder. Run `make models`, or name another one")]
     NotAFolder {
         /// The folder that was named.
         path: PathBuf,

@@ -83,9 +83,7 @@ impl ModelFolder {
     /// [`ManifestError::NotAFolder`] when one was named and does not exist, [`ManifestError::FolderNotFound`] when none
     /// was named and none found.
     pub fn find(configured: Option<&Path>) -> Result<Self, ManifestError> {
-        let variable = env::var_os(FOLDER_VARIABLE)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from);
+        let variable = env::var_os(FOLDER_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
         let named = configured.map(|path| (path.to_owned(), "the configuration"));
         match named.or(variable.map(|path| (path, FOLDER_VARIABLE))) {
             Some((path, _)) if path.is_dir() => Ok(Self::open(path)),
@@ -96,16 +94,11 @@ impl ModelFolder {
 
     fn search(places: Vec<PathBuf>) -> Result<Self, ManifestError> {
         let models = &Manifest::embedded().models;
-        let holds_a_model =
-            |place: &&PathBuf| models.iter().any(|model| place.join(&model.file).is_file());
+        let holds_a_model = |place: &&PathBuf| models.iter().any(|model| place.join(&model.file).is_file());
         if let Some(place) = places.iter().find(holds_a_model) {
             return Ok(Self::open(place));
         }
-        let searched = places
-            .iter()
-            .map(|place| place.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", ");
+        let searched = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
         Err(ManifestError::FolderNotFound { searched })
     }
 
@@ -116,11 +109,7 @@ impl ModelFolder {
 
     /// Uses this folder by another manifest.
     pub fn with_manifest(path: impl Into<PathBuf>, manifest: &'static Manifest) -> Self {
-        Self {
-            manifest,
-            path: path.into(),
-            verified: Mutex::default(),
-        }
+        Self { manifest, path: path.into(), verified: Mutex::default() }
     }
 
     /// The folder.
@@ -134,10 +123,7 @@ impl ModelFolder {
     /// [`ManifestError::UnknownModel`], [`Missing`](ManifestError::Missing), [`WrongSize`](ManifestError::WrongSize),
     /// [`WrongHash`](ManifestError::WrongHash) or [`Read`](ManifestError::Read).
     pub fn resolve(&self, id: &str) -> Result<ResolvedModel, ManifestError> {
-        let model = self
-            .manifest
-            .model(id)
-            .ok_or_else(|| ManifestError::UnknownModel(id.to_owned()))?;
+        let model = self.manifest.model(id).ok_or_else(|| ManifestError::UnknownModel(id.to_owned()))?;
         self.verify(model)
     }
 
@@ -147,12 +133,7 @@ impl ModelFolder {
             .manifest
             .models
             .iter()
-            .filter_map(|model| {
-                Some((
-                    model.embedding.as_ref()?.preference,
-                    self.verify(model).ok()?,
-                ))
-            })
+            .filter_map(|model| Some((model.embedding.as_ref()?.preference, self.verify(model).ok()?)))
             .collect();
         present.sort_by_key(|&(preference, _)| preference);
         present.into_iter().map(|(_, resolved)| resolved).collect()
@@ -161,10 +142,7 @@ impl ModelFolder {
     /// Every model of the manifest with the state of its file.
     pub fn list(&self) -> Vec<Listing> {
         let origins = self.origins();
-        let preferred = self
-            .embeddings()
-            .first()
-            .map(|resolved| resolved.model.id.as_str());
+        let preferred = self.embeddings().first().map(|resolved| resolved.model.id.as_str());
         let listing = |model: &'static Model| {
             let state = match self.verify(model) {
                 Ok(_) => State::Present,
@@ -199,16 +177,10 @@ impl ModelFolder {
     fn verify(&self, model: &'static Model) -> Result<ResolvedModel, ManifestError> {
         let path = self.path.join(&model.file);
         let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ManifestError::Missing {
-                model: model.id.clone(),
-                path: path.clone(),
-                remedy: model.remedy(),
-            },
-            _ => ManifestError::Read {
-                model: model.id.clone(),
-                path: path.clone(),
-                source,
-            },
+            io::ErrorKind::NotFound => {
+                ManifestError::Missing { model: model.id.clone(), path: path.clone(), remedy: model.remedy() }
+            }
+            _ => ManifestError::Read { model: model.id.clone(), path: path.clone(), source },
         };
         let mut file = File::open(&path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
@@ -247,11 +219,7 @@ fn usual_places() -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from("models/files")];
     if let Some(beside) = env::current_exe().ok().as_deref().and_then(Path::parent) {
         // target/release/vision-service, target/release/deps/some_test, /opt/vision-service/bin/vision-service
-        for relative in [
-            "../../models/files",
-            "../../../models/files",
-            "../share/vision-service/models",
-        ] {
+        for relative in ["../../models/files", "../../../models/files", "../share/vision-service/models"] {
             places.push(beside.join(relative));
         }
     }

@@ -1,0 +1,67 @@
+# Every target can be run again at any time: what is done already costs next to nothing.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+PYTHON ?= python3
+# The binary follows CARGO_TARGET_DIR, as cargo does.
+BINARY := $(or $(CARGO_TARGET_DIR),target)/release/vision-service
+# In CI the lock file must be up to date.
+LOCKED := $(if $(CI),--locked)
+# Optional models to fetch as well: make models WITH="glasses"
+WITH ?=
+
+.DEFAULT_GOAL := help
+# One apt and one cargo at a time; each of them is parallel inside.
+.NOTPARALLEL:
+.PHONY: help setup setup-test models build demo run test test-python test-long lint bench clean
+
+help: ## this list
+	@echo "vision-service: verifies in a WebRTC call that a person is live and is who they claim to be"
+	@echo
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' Makefile | expand -t 20
+
+setup: ## install the Debian packages that are missing
+	@scripts/toolchain.sh
+	@scripts/debian-packages.sh run build
+
+setup-test: setup
+	@scripts/debian-packages.sh test
+
+models: ## fetch, verify and convert the models that are missing (WITH=ID adds an optional one)
+	@scripts/debian-packages.sh models
+	@"$(PYTHON)" models/setup $(addprefix --with-optional ,$(WITH))
+
+build: setup ## build in release mode
+	$(CARGO) build --release $(LOCKED)
+
+demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed
+	@"$(BINARY)" demo
+
+run: build models ## keep the service up, with a page to verify yourself with a webcam
+	@"$(BINARY)" serve --demo
+
+test: setup-test models test-python ## every test (what needs hours is test-long)
+	$(CARGO) test --workspace --no-fail-fast $(LOCKED)
+
+test-python:
+	@"$(PYTHON)" -B -m unittest discover -s models/setup/tests -t models/setup
+
+test-long: setup-test models ## the tests that need hours
+	$(CARGO) test --workspace --release $(LOCKED) -- --ignored --nocapture
+
+lint: setup ## format, clippy, documentation, licences and sources of the dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(LOCKED)
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+	    $(CARGO) deny --all-features check licenses bans sources; \
+	else \
+	    echo "skipped: cargo deny is not installed (cargo install cargo-deny --locked)"; \
+	fi
+
+bench: build models ## print the figures of docs/performance.md
+	$(CARGO) bench --workspace --benches $(LOCKED)
+
+clean: ## remove what was built; the models stay
+	$(CARGO) clean
+	rm -rf demo-out
