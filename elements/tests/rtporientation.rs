@@ -1,4 +1,5 @@
 //! `rtporientation` by itself: packets in, tags out, packets untouched.
+#![allow(clippy::unwrap_used)]
 
 use gst::prelude::*;
 
@@ -216,9 +217,13 @@ fn the_picture_really_turns() {
             .get_mut()
             .unwrap()
             .set_pts(gst::ClockTime::from_mseconds(n * 100));
-        appsrc.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+        let flow = appsrc.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
+        assert_eq!(flow, gst::FlowReturn::Ok);
     }
-    appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    assert_eq!(
+        appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]),
+        gst::FlowReturn::Ok
+    );
     let appsink = pipeline.by_name("out").unwrap();
     for n in 0..10 {
         let sample = appsink
