@@ -1,0 +1,571 @@
+//! Every setting, typed and validated once, passed on by value: there are no globals.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`table`] | the settings: key, environment name, default, explanation |
+//! | `layers` | which source decides: command line, environment, `.env`, TOML, default |
+//! | `parse` | from text to type |
+//! | [`ice`] | STUN and TURN servers |
+
+pub mod ice;
+mod layers;
+mod parse;
+pub mod table;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use self::ice::IceServer;
+pub use self::layers::{Layers, Resolved, Source};
+use self::parse::FromText;
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A key that no setting has.
+    #[error("{place}: there is no setting `{key}`; {hint}")]
+    UnknownKey {
+        /// As written.
+        key: String,
+        /// File or "the command line".
+        place: String,
+        /// A way on.
+        hint: String,
+    },
+    /// A TOML file that cannot be read.
+    #[error("cannot read the configuration file {path}: {message}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A `.env` file that cannot be read.
+    #[error("cannot read {path}: {message}")]
+    EnvFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// Values that cannot be; all of them.
+    #[error("the configuration cannot be used:\n  {}", .0.join("\n  "))]
+    Invalid(Vec<String>),
+}
+
+/// `off | observe | enforce`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckMode {
+    /// Does not look.
+    Off,
+    /// Looks, warns, lets pass.
+    Observe,
+    /// Looks and refuses.
+    Enforce,
+}
+
+impl FromText for CheckMode {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "off" => Ok(Self::Off),
+            "observe" => Ok(Self::Observe),
+            "enforce" => Ok(Self::Enforce),
+            _ => Err("off, observe or enforce".to_owned()),
+        }
+    }
+}
+
+/// A video codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// VP8.
+    Vp8,
+    /// H.264, constrained baseline.
+    H264,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object per line.
+    Json,
+}
+
+/// Where to listen, and who may ask.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // the fields of these structs are documented in the table, by the same names
+pub struct Http {
+    pub host: IpAddr,
+    pub port: u16,
+    pub certificate: Option<CertificateFiles>,
+    pub https_port: Option<u16>,
+    pub api_token: Option<SecretString>,
+    pub demo: bool,
+}
+
+/// PEM files.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct CertificateFiles {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Limits of a flow.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Flow {
+    pub max_flows: usize,
+    pub time_limit: Duration,
+    pub starting: Duration,
+    pub result_shown: Duration,
+    pub rejoin_limit: Duration,
+    pub media_stall_limit: Duration,
+    pub face_lost_after: Duration,
+    pub several_faces: CheckMode,
+    pub several_faces_limit: Duration,
+    pub shutdown_limit: Duration,
+}
+
+/// What is asked of the subject.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Challenge {
+    pub count: usize,
+    pub gestures: Vec<String>,
+    pub folders: Vec<PathBuf>,
+    pub mirror_input: bool,
+}
+
+/// The words.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Locale {
+    pub default: String,
+    pub folders: Vec<PathBuf>,
+}
+
+/// When the subject is warned about their position; parts of the picture.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub struct Position {
+    pub min_width: f32,
+    pub max_width: f32,
+    pub min_height: f32,
+    pub max_height: f32,
+    pub centre_tolerance: f32,
+}
+
+/// The video that is sent.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Media {
+    pub width: usize,
+    pub height: usize,
+    pub framerate: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+    pub codecs: Vec<Codec>,
+}
+
+/// Inference.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Analysis {
+    pub max_rate: f32,
+    pub provider: String,
+    pub workers: Option<usize>,
+    pub models_folder: Option<PathBuf>,
+    pub face_count_interval: Duration,
+}
+
+/// Connectivity.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Ice {
+    pub servers: Vec<IceServer>,
+    pub relay_only: bool,
+    pub port_range: Option<(u16, u16)>,
+    pub announced_address: Option<IpAddr>,
+}
+
+/// Callbacks.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Controller {
+    pub retry_for: Duration,
+    pub timeout: Duration,
+}
+
+/// Reference images.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct References {
+    pub max_count: usize,
+    pub max_bytes: u64,
+    pub max_pixels: u64,
+    pub timeout: Duration,
+    pub max_redirects: usize,
+}
+
+/// Comparison.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Matching {
+    pub remote_url: Option<Url>,
+    pub remote_threshold: f32,
+    pub embedding: Option<String>,
+    pub allow_file_urls: bool,
+}
+
+/// Logs.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Log {
+    pub verbose: bool,
+    pub format: LogFormat,
+}
+
+/// The configuration of the service.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Config {
+    pub http: Http,
+    pub flow: Flow,
+    pub challenge: Challenge,
+    pub locale: Locale,
+    pub position: Position,
+    pub media: Media,
+    pub analysis: Analysis,
+    pub ice: Ice,
+    pub controller: Controller,
+    pub references: References,
+    pub matching: Matching,
+    pub log: Log,
+    /// What the operator should know, said at start: settings without effect yet, open doors.
+    pub notices: Vec<String>,
+}
+
+impl Config {
+    /// Types and checks every value; an error lists all that is wrong, each with its name and where it came from.
+    pub fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        Self::from_resolved(&layers.resolve())
+    }
+
+    /// As [`Self::from_layers`], for tests and tools: the defaults with some settings changed.
+    pub fn with<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ConfigError> {
+        Self::from_layers(&Layers::default().command_line(pairs)?)
+    }
+
+    fn from_resolved(resolved: &[Resolved]) -> Result<Self, ConfigError> {
+        let mut r = Reader { resolved, errors: Vec::new() };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+
+        let cert: Option<PathBuf> = r.optional("http.cert_file");
+        let key: Option<PathBuf> = r.optional("http.key_file");
+        let certificate = match (cert, key) {
+            (Some(cert), Some(key)) => Some(CertificateFiles { cert, key }),
+            (None, None) => None,
+            _ => {
+                r.errors.push("http.cert_file and http.key_file: one is set without the other; HTTPS needs both".into());
+                None
+            }
+        };
+        let config = Self {
+            http: Http {
+                host: r.required("http.host"),
+                port: r.required("http.port"),
+                certificate,
+                https_port: r.optional("http.https_port"),
+                api_token: r.optional::<String>("http.api_token").map(SecretString::from),
+                demo: r.required("http.demo"),
+            },
+            flow: Flow {
+                max_flows: r.optional("flow.max_flows").unwrap_or(4 * cores),
+                time_limit: r.required("flow.time_limit"),
+                starting: r.required("flow.starting"),
+                result_shown: r.required("flow.result_shown"),
+                rejoin_limit: r.required("flow.rejoin_limit"),
+                media_stall_limit: r.required("flow.media_stall_limit"),
+                face_lost_after: r.required("flow.face_lost_after"),
+                several_faces: r.required("flow.several_faces"),
+                several_faces_limit: r.required("flow.several_faces_limit"),
+                shutdown_limit: r.required("flow.shutdown_limit"),
+            },
+            challenge: Challenge {
+                count: r.in_range("challenge.count", 1, 100),
+                gestures: r.required("challenge.gestures"),
+                folders: r.required("challenge.folders"),
+                mirror_input: r.required("challenge.mirror_input"),
+            },
+            locale: Locale { default: r.required("locale.default"), folders: r.required("locale.folders") },
+            position: Position {
+                min_width: r.in_range("position.min_width", 0.0, 1.0),
+                max_width: r.in_range("position.max_width", 0.0, 2.0),
+                min_height: r.in_range("position.min_height", 0.0, 1.0),
+                max_height: r.in_range("position.max_height", 0.0, 2.0),
+                centre_tolerance: r.in_range("position.centre_tolerance", 0.0, 1.0),
+            },
+            media: Media {
+                width: r.in_range("media.width", 64, 1920),
+                height: r.in_range("media.height", 64, 1920),
+                framerate: r.in_range("media.framerate", 1, 30),
+                bitrate: 1000 * r.in_range("media.bitrate", 50, 4000),
+                codecs: r.codecs(),
+            },
+            analysis: Analysis {
+                max_rate: r.in_range("analysis.max_rate", 1.0, 60.0),
+                provider: r.one_of("analysis.provider", &["auto", "cpu", "cuda", "tensorrt"]),
+                workers: r.optional("analysis.workers"),
+                models_folder: r.optional("analysis.models_folder"),
+                face_count_interval: r.required("analysis.face_count_interval"),
+            },
+            ice: Ice {
+                servers: r.required("ice.servers"),
+                relay_only: r.required("ice.relay_only"),
+                port_range: r.optional("ice.port_range"),
+                announced_address: r.optional("ice.announced_address"),
+            },
+            controller: Controller { retry_for: r.required("controller.retry_for"), timeout: r.required("controller.timeout") },
+            references: References {
+                max_count: r.in_range("references.max_count", 1, 1000),
+                max_bytes: r.required("references.max_bytes"),
+                max_pixels: r.required("references.max_pixels"),
+                timeout: r.required("references.timeout"),
+                max_redirects: r.required("references.max_redirects"),
+            },
+            matching: Matching {
+                remote_url: r.optional("matching.remote_url"),
+                remote_threshold: r.in_range("matching.remote_threshold", 0.0, 2.0),
+                embedding: r.optional("matching.embedding"),
+                allow_file_urls: r.required("matching.allow_file_urls"),
+            },
+            log: Log {
+                verbose: r.required("log.verbose"),
+                format: match r.one_of("log.format", &["text", "json"]).as_str() {
+                    "json" => LogFormat::Json,
+                    _ => LogFormat::Text,
+                },
+            },
+            notices: r.notices(),
+        };
+        if config.challenge.gestures.len() < config.challenge.count {
+            r.errors.push(format!(
+                "challenge.count (NUMBER_OF_GESTURES_TO_REQUEST) is {}, but challenge.gestures names only {}",
+                config.challenge.count,
+                config.challenge.gestures.len()
+            ));
+        }
+        if config.flow.max_flows == 0 {
+            r.errors.push("flow.max_flows (MAX_FLOWS) must be at least 1".into());
+        }
+        if config.analysis.workers == Some(0) {
+            r.errors.push("analysis.workers (ANALYSIS_WORKERS) must be at least 1".into());
+        }
+        if r.errors.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(r.errors)) }
+    }
+}
+
+/// The effective configuration as TOML, each value with its source, secrets hidden.
+pub fn describe(layers: &Layers) -> String {
+    let mut out = String::new();
+    let mut section = "";
+    for Resolved { setting, raw, source } in layers.resolve() {
+        let (s, name) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if s != section {
+            section = s;
+            out += &format!("{}[{section}]\n", if out.is_empty() { "" } else { "\n" });
+        }
+        let from = if source == Source::Default { "default".into() } else { format!("from {source}") };
+        out += &match (raw.is_empty(), setting.secret || raw.contains("credential") || raw.contains('@')) {
+            (true, _) => format!("# {name} is unset\n"),
+            (false, true) => format!("{name} = \"(hidden)\"  # {from}\n"),
+            (false, false) => format!("{name} = {}  # {from}\n", toml_value(&raw)),
+        };
+    }
+    out
+}
+
+fn toml_value(raw: &str) -> String {
+    let plain = raw.parse::<f64>().is_ok_and(f64::is_finite) || matches!(raw, "true" | "false");
+    if plain { raw.to_owned() } else { toml::Value::String(raw.to_owned()).to_string() }
+}
+
+/// Takes values out of the resolved settings and collects what is wrong with them.
+struct Reader<'a> {
+    resolved: &'a [Resolved],
+    errors: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn entry(&self, key: &str) -> &Resolved {
+        self.resolved.iter().find(|r| r.setting.key == key).expect("every key read here is a row of the table")
+    }
+
+    fn complain(&mut self, key: &str, must_be: &str) {
+        let Resolved { setting, raw, source } = self.entry(key);
+        let shown = if setting.secret || raw.contains('@') { "(hidden)".into() } else { format!("{raw:?}") };
+        let text = format!("{key} ({}), from {source}: {shown} must be {must_be}", setting.env);
+        self.errors.push(text);
+    }
+
+    fn optional<T: FromText>(&mut self, key: &str) -> Option<T> {
+        let raw = &self.entry(key).raw;
+        if raw.is_empty() {
+            return None;
+        }
+        match T::from_text(raw) {
+            Ok(value) => Some(value),
+            Err(must_be) => {
+                self.complain(key, &must_be);
+                None
+            }
+        }
+    }
+
+    /// The value; where it is wrong the default stands in, so that reading goes on and finds the other mistakes.
+    fn required<T: FromText>(&mut self, key: &str) -> T {
+        let raw = self.entry(key).raw.clone();
+        T::from_text(&raw).unwrap_or_else(|must_be| {
+            self.complain(key, &must_be);
+            T::from_text(self.entry(key).setting.default).unwrap_or_else(|e| panic!("the default of {key} must be {e}"))
+        })
+    }
+
+    fn in_range<T: FromText + PartialOrd + std::fmt::Display>(&mut self, key: &str, low: T, high: T) -> T {
+        let value: T = self.required(key);
+        if value < low || value > high {
+            self.complain(key, &format!("between {low} and {high}"));
+        }
+        value
+    }
+
+    fn one_of(&mut self, key: &str, words: &[&str]) -> String {
+        let value = self.required::<String>(key).trim().to_ascii_lowercase();
+        if !words.contains(&value.as_str()) {
+            self.complain(key, &words.join(" or "));
+        }
+        value
+    }
+
+    fn codecs(&mut self) -> Vec<Codec> {
+        let names: Vec<String> = self.required("media.codecs");
+        let codecs: Option<Vec<Codec>> = names
+            .iter()
+            .map(|n| match n.to_ascii_uppercase().as_str() {
+                "VP8" => Some(Codec::Vp8),
+                "H264" => Some(Codec::H264),
+                _ => None,
+            })
+            .collect();
+        match codecs {
+            Some(list) if !list.is_empty() => list,
+            _ => {
+                self.complain("media.codecs", "VP8, H264 or both");
+                vec![Codec::Vp8]
+            }
+        }
+    }
+
+    /// Settings that are read but have no effect yet, and doors that stand open.
+    fn notices(&mut self) -> Vec<String> {
+        let mut notices = Vec::new();
+        let glasses = self.one_of("glasses.mode", &["off", "warning_only", "error"]);
+        if glasses != "off" {
+            notices.push(format!(
+                "GLASSES_DETECTOR_MODE is {}: the glasses detector is not built in yet, nothing is checked",
+                glasses.to_uppercase()
+            ));
+        }
+        if self.required::<bool>("http.enable_debug_endpoints") {
+            notices.push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
+        }
+        if self.required::<bool>("ice.mediasoup_relay") {
+            notices.push(
+                "USE_MEDIASOUP_ICE_RELAY is set: rooms of a mediasoup server are not built in yet; ICE_RELAY_ONLY forces relay in the built-in room"
+                    .into(),
+            );
+        }
+        if self.entry("http.api_token").raw.is_empty() {
+            notices.push("API_TOKEN is not set: everybody who reaches this port can start flows".into());
+        }
+        notices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_the_originals() {
+        let c = Config::with([]).unwrap();
+        assert_eq!((c.http.port, c.challenge.count), (5000, 2));
+        assert_eq!(c.challenge.gestures, ["blink", "smile", "openCloseMouth"]);
+        assert_eq!(c.flow.time_limit, Duration::from_secs(60));
+        assert_eq!(c.flow.starting, Duration::from_secs(5));
+        assert_eq!(c.media.codecs, [Codec::Vp8, Codec::H264]);
+        assert!(c.matching.remote_url.is_none());
+        assert!(c.notices.iter().any(|n| n.contains("API_TOKEN")));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let e = Config::with([
+            ("http.port", "70000"),
+            ("flow.time_limit", "soon"),
+            ("media.codecs", "AV1"),
+            ("http.cert_file", "a.pem"),
+            ("ice.servers", "http://x"),
+            ("position.min_width", "-1"),
+        ])
+        .unwrap_err()
+        .to_string();
+        for word in ["PORT", "70000", "FLOW_TIME_LIMIT", "soon", "VP8", "key_file", "ICE_SERVERS", "FACE_MIN_WIDTH"] {
+            assert!(e.contains(word), "{word} is missing in: {e}");
+        }
+    }
+
+    #[test]
+    fn more_gestures_than_there_are() {
+        let e = Config::with([("challenge.count", "4")]).unwrap_err().to_string();
+        assert!(e.contains("NUMBER_OF_GESTURES_TO_REQUEST"), "{e}");
+    }
+
+    #[test]
+    fn settings_of_later_versions_say_so() {
+        let c = Config::with([
+            ("glasses.mode", "ERROR"),
+            ("http.enable_debug_endpoints", "true"),
+            ("ice.mediasoup_relay", "1"),
+            ("http.api_token", "123456"),
+        ])
+        .unwrap();
+        assert_eq!(c.notices.len(), 3, "{:?}", c.notices);
+        assert!(Config::with([("glasses.mode", "SOMETIMES")]).is_err());
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let layers = Layers::default()
+            .command_line([("http.api_token", "hunter2"), ("ice.servers", "turn:u:hunter2@h:1"), ("http.port", "5001")])
+            .unwrap();
+        let text = describe(&layers);
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("port = 5001  # from command line"), "{text}");
+        text.parse::<toml::Table>().expect("it is TOML");
+        assert!(!format!("{:?}", Config::from_layers(&layers).unwrap()).contains("hunter2"));
+    }
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+        assert!(page.contains(&table::reference()), "write `vision-service config --reference` into docs/configuration.md");
+    }
+}

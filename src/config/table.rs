@@ -1,0 +1,115 @@
+//! The table of settings: one row each, the only place where a name, a default or its explanation stands.
+//!
+//! `docs/configuration.md` is this table, printed by `vision-service config --reference`.
+
+/// One setting.
+#[derive(Debug)]
+pub struct Setting {
+    /// Key in the TOML file and for `--set`: `section.name`.
+    pub key: &'static str,
+    /// Name in the environment and in `.env`.
+    pub env: &'static str,
+    /// Value when nobody says otherwise, written as it would be in the environment; empty means unset.
+    pub default: &'static str,
+    /// What it does, in a sentence, with unit and range.
+    pub doc: &'static str,
+    /// Never printed.
+    pub secret: bool,
+}
+
+const fn s(key: &'static str, env: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { key, env, default, doc, secret: false }
+}
+
+const fn secret(key: &'static str, env: &'static str, doc: &'static str) -> Setting {
+    Setting { key, env, default: "", doc, secret: true }
+}
+
+/// Every setting, by section.
+#[rustfmt::skip]
+pub const SETTINGS: &[Setting] = &[
+    s("http.host", "HOST", "0.0.0.0", "Address to listen on."),
+    s("http.port", "PORT", "5000", "Port to listen on; 0 lets the system choose."),
+    s("http.cert_file", "CERT_FILE_APP", "", "PEM certificate chain: with `http.key_file`, the port speaks HTTPS."),
+    s("http.key_file", "KEY_FILE_APP", "", "PEM private key that belongs to `http.cert_file`."),
+    s("http.https_port", "HTTPS_PORT", "", "A second port that speaks HTTPS with a self-signed certificate, for phones on the local network; unset: none, except with `serve --demo`, where it is the port after `http.port`."),
+    secret("http.api_token", "API_TOKEN", "When set, every endpoint but `/health` and `/call/*` wants `Authorization: Bearer` with it."),
+    s("http.enable_debug_endpoints", "ENABLE_DEBUG_ENDPOINTS", "false", "The original's debug endpoints. Read and shown; they come with a later version."),
+    s("http.demo", "DEMO_PAGE", "false", "Serve `/demo`, where a person verifies themselves against a picture that they upload. For trying out only."),
+
+    s("flow.max_flows", "MAX_FLOWS", "", "Flows at once; above it `/join-call` answers 503. Unset: four per processor core."),
+    s("flow.time_limit", "FLOW_TIME_LIMIT", "60s", "A flow that has not decided by then fails (`deadline`, or `subject_absent` when nobody came)."),
+    s("flow.starting", "FLOW_STARTING", "5s", "How long \"starting\" is shown between the subject's first frame and the first gesture."),
+    s("flow.result_shown", "FLOW_RESULT_SHOWN", "3s", "How long the result stays on the subject's screen before the service leaves."),
+    s("flow.rejoin_limit", "FLOW_REJOIN_LIMIT", "10s", "How long a subject who left may stay away before the flow fails (`subject_left`)."),
+    s("flow.media_stall_limit", "FLOW_MEDIA_STALL_LIMIT", "10s", "How long the subject's video may stand still on the wire before the flow fails (`media_lost`)."),
+    s("flow.face_lost_after", "FLOW_FACE_LOST_AFTER", "2s", "A gesture that times out without a face for at least this long is told as `face_lost` and not as `gesture_timeout`."),
+    s("flow.several_faces", "SEVERAL_FACES_MODE", "enforce", "More than one face: `enforce` ends the flow (`several_faces`), `observe` only warns the subject, `off` does not look."),
+    s("flow.several_faces_limit", "SEVERAL_FACES_LIMIT", "2s", "How long several faces may be in the picture before `enforce` acts."),
+    s("flow.shutdown_limit", "SHUTDOWN_LIMIT", "10s", "On SIGTERM running flows end (`shutdown`) within this time."),
+
+    s("challenge.count", "NUMBER_OF_GESTURES_TO_REQUEST", "2", "How many gestures are asked for, 1 to the number in `challenge.gestures`."),
+    s("challenge.gestures", "GESTURES", "blink,smile,openCloseMouth", "Gestures to draw from."),
+    s("challenge.folders", "GESTURES_FOLDERS", "", "Folders with further gesture files."),
+    s("challenge.mirror_input", "MIRROR_INPUT", "true", "Gestures see the mirrored signals, as the original's `mediasoup_flip_input_image` does."),
+
+    s("locale.default", "DEFAULT_LANG", "en", "Language when a request names none, or none that is known."),
+    s("locale.folders", "LOCALES_FOLDERS", "", "Folders with further locale files."),
+
+    s("position.min_width", "FACE_MIN_WIDTH", "0.1", "Least width of the face, as a part of the picture's; below it the subject is warned."),
+    s("position.max_width", "FACE_MAX_WIDTH", "0.5", "Greatest width of the face, as a part of the picture's."),
+    s("position.min_height", "FACE_MIN_HEIGHT", "0.1", "Least height of the face, as a part of the picture's."),
+    s("position.max_height", "FACE_MAX_HEIGHT", "0.7", "Greatest height of the face, as a part of the picture's."),
+    s("position.centre_tolerance", "FACE_CENTRE_TOLERANCE", "0.25", "How far the face's centre may be from the picture's, on each axis, as a part of the picture."),
+    s("glasses.mode", "GLASSES_DETECTOR_MODE", "OFF", "OFF, WARNING_ONLY or ERROR. Read and shown; the detector comes with a later version."),
+
+    s("media.width", "VIDEO_WIDTH", "640", "Greatest width of the video sent, in landscape; portrait swaps it with the height."),
+    s("media.height", "VIDEO_HEIGHT", "480", "Greatest height of the video sent."),
+    s("media.framerate", "VIDEO_FRAMERATE", "15", "Frames per second sent, 1 to 30."),
+    s("media.bitrate", "VIDEO_BITRATE", "500", "Kilobits per second sent, 50 to 4000."),
+    s("media.codecs", "VIDEO_CODECS", "VP8,H264", "Codecs to use, the preferred one first."),
+
+    s("analysis.max_rate", "ANALYSIS_MAX_RATE", "15", "Greatest number of frames per second of a flow that the networks look at, 1 to 60."),
+    s("analysis.provider", "EXECUTION_PROVIDER", "auto", "Where the networks run: auto, cpu, cuda, tensorrt. auto is CUDA where it loads, else the processor."),
+    s("analysis.workers", "ANALYSIS_WORKERS", "", "Inference threads. Unset: one per processor core, four at most."),
+    s("analysis.models_folder", "VISION_MODELS_DIR", "", "Folder with the networks. Unset: found beside the program or the sources."),
+    s("analysis.face_count_interval", "FACE_COUNT_INTERVAL", "500ms", "How often the detector looks for a second face while one is followed."),
+
+    s("ice.servers", "ICE_SERVERS", "", "STUN and TURN servers for both sides: URLs separated by commas (`stun:host:port`, `turn:user:password@host:port?transport=tcp`), or the JSON array that browsers take."),
+    s("ice.relay_only", "ICE_RELAY_ONLY", "false", "Use relayed candidates only."),
+    s("ice.port_range", "ICE_PORT_RANGE", "", "UDP ports for media: `40000-40100`. Unset: any."),
+    s("ice.announced_address", "ICE_ANNOUNCED_ADDRESS", "", "Address to announce in place of the machine's own, behind one-to-one NAT."),
+    s("ice.mediasoup_relay", "USE_MEDIASOUP_ICE_RELAY", "false", "Relay only, in rooms of a mediasoup server. Read and shown; those rooms come with a later version."),
+
+    s("controller.retry_for", "CALLBACK_RETRY_FOR", "120s", "How long the outcome's callback is tried again, beyond the flow's own limit."),
+    s("controller.timeout", "CALLBACK_TIMEOUT", "10s", "Limit of a single request to the controller."),
+
+    s("references.max_count", "REFERENCES_MAX_COUNT", "10", "How many reference images are used at most; the rest is skipped and said."),
+    s("references.max_bytes", "REFERENCES_MAX_BYTES", "10000000", "Largest reference image, in bytes."),
+    s("references.max_pixels", "REFERENCES_MAX_PIXELS", "40000000", "Largest reference image, in pixels."),
+    s("references.timeout", "REFERENCES_TIMEOUT", "10s", "Limit for fetching one reference image."),
+    s("references.max_redirects", "REFERENCES_MAX_REDIRECTS", "3", "How many redirects a reference image's URL may take."),
+
+    s("matching.remote_url", "VISION_MATCHER_BASE_URL", "", "Base URL of a remote matcher (`POST /face_match`). Unset: the embedded one."),
+    s("matching.remote_threshold", "VISION_MATCHER_THRESHOLD", "0.4", "Distance below which the remote matcher's answers mean the same person."),
+    s("matching.embedding", "EMBEDDING", "", "Which embedding network compares faces. Unset: the preferred one that is installed (`vision-service models`)."),
+    s("matching.allow_file_urls", "FACE_MATCH_ALLOW_FILE_URLS", "false", "Let `POST /face_match` read `file:` URLs."),
+
+    s("log.verbose", "VERBOSE", "false", "Log at debug level. `RUST_LOG` has the last word."),
+    s("log.format", "LOG_FORMAT", "text", "text or json."),
+];
+
+/// The row of `key`.
+pub fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|s| s.key == key)
+}
+
+/// The table as Markdown, for `docs/configuration.md`.
+pub fn reference() -> String {
+    let mut out = String::from("| TOML, `--set` | environment | default | what |\n|---|---|---|---|\n");
+    for s in SETTINGS {
+        let default = if s.default.is_empty() { "unset".to_owned() } else { format!("`{}`", s.default) };
+        out += &format!("| `{}` | `{}` | {} | {} |\n", s.key, s.env, default, s.doc.replace('|', "\\|"));
+    }
+    out
+}
