@@ -1,3 +1,5 @@
 //! map
 pub mod config;
 pub mod media;
+pub mod room;
+pub mod subject;

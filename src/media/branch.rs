@@ -168,8 +168,10 @@ pub struct SendOptions {
     pub payload: u8,
     /// Bits per second.
     pub bitrate: u32,
-    /// Those that were negotiated.
+    /// Those that were negotiated, or are to be offered.
     pub extensions: Vec<Extension>,
+    /// Whether the branch is for an offer, which has to name H264's profile; an answer repeats the offer's.
+    pub offers: bool,
 }
 
 /// Pictures in, RTP out.
@@ -213,6 +215,9 @@ impl SendBranch {
             .field("ssrc", ssrc);
         for Extension { id, uri } in &options.extensions {
             caps = caps.field(format!("extmap-{id}"), uri.as_str());
+        }
+        if options.offers && options.codec == Codec::H264 {
+            caps = caps.field("packetization-mode", "1").field("profile-level-id", "42e01f");
         }
         parsed.element("rtp")?.set_property("caps", caps.build());
 

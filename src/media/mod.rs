@@ -7,6 +7,7 @@
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
+//! | [`pool`] | buffers to draw into |
 //! | [`pipeline`] | life and death of a pipeline |
 //!
 //! GStreamer's threads only ever send to channels or swap a slot; nothing in here waits on them or makes them wait.
@@ -17,6 +18,7 @@ pub mod frame;
 pub mod ice;
 pub mod peer;
 pub mod pipeline;
+pub mod pool;
 pub mod screen;
 pub mod sdp;
 

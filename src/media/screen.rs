@@ -7,11 +7,10 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use gst::prelude::*;
-use gst_video::prelude::*;
 use vision_core::picture::{I420Mut, I420View, PictureView};
 
 use super::frame::{Frame, FrameSink};
+use super::pool::PicturePool;
 use stand_in::{Composer, SubjectView, output_size};
 
 /// A camera that has been quiet for this long is shown as black: the picture would lie.
@@ -149,14 +148,7 @@ struct Worker {
     limit: (usize, usize),
     /// The size of the last picture: kept while no frame comes.
     size: (usize, usize),
-    pool: Option<Pool>,
-}
-
-/// Buffers of one size.
-struct Pool {
-    pool: gst_video::VideoBufferPool,
-    info: gst_video::VideoInfo,
-    caps: gst::Caps,
+    pool: Option<PicturePool>,
 }
 
 impl Worker {
@@ -217,28 +209,19 @@ impl Worker {
         }
         let pool = match self.pool.take() {
             Some(pool) if pool.size() == self.size => pool,
-            _ => Pool::new(self.size, self.framerate)?,
+            _ => PicturePool::new(self.size, self.framerate)?,
         };
         let pool = &*self.pool.insert(pool);
 
-        let buffer = pool.pool.acquire_buffer(None).map_err(|error| glib::bool_error!("no buffer: {error:?}"))?;
-        let mut picture = gst_video::VideoFrame::from_buffer_writable(buffer, &pool.info)
-            .map_err(|_| glib::bool_error!("a buffer cannot be mapped"))?;
-        {
-            let (strides, (width, height)) = (strides(&picture), self.size);
-            let [y, u, v, _] = picture.planes_data_mut();
-            let mut output = I420Mut { y, u, v, y_stride: strides.0, uv_stride: strides.1, width, height };
-            self.composer.compose(input, &work.view, now, &mut output);
-        }
+        let mut picture = pool.acquire()?;
+        self.composer.compose(input, &work.view, now, &mut picture.view_mut());
         if let Some(observer) = &mut self.observer {
-            let (strides, (width, height)) = (strides(&picture), self.size);
-            let [y, u, v, _] = picture.planes_data();
-            observer(&I420View { y, u, v, y_stride: strides.0, uv_stride: strides.1, width, height }, &work.view);
+            observer(&picture.view(), &work.view);
         }
         let mut pushed = false;
         if let Some(target) = &work.target {
-            if target.caps().as_ref() != Some(&pool.caps) {
-                target.set_caps(Some(&pool.caps));
+            if target.caps().as_ref() != Some(pool.caps()) {
+                target.set_caps(Some(pool.caps()));
             }
             // a connection that is just closing refuses; it will be detached
             pushed = target.push_buffer(picture.into_buffer()).is_ok();
@@ -257,39 +240,6 @@ struct Work {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     target: Option<gst_app::AppSrc>,
-}
-
-fn strides<T>(picture: &gst_video::VideoFrame<T>) -> (usize, usize) {
-    let strides = picture.plane_stride();
-    (strides[0].unsigned_abs() as usize, strides[1].unsigned_abs() as usize)
-}
-
-impl Pool {
-    fn new((width, height): (usize, usize), framerate: u32) -> Result<Self, glib::BoolError> {
-        let side = |side: usize| u32::try_from(side).map_err(|_| glib::bool_error!("a side of {side} pixels"));
-        let info = gst_video::VideoInfo::builder(gst_video::VideoFormat::I420, side(width)?, side(height)?)
-            .fps(gst::Fraction::new(i32::try_from(framerate).unwrap_or(i32::MAX), 1))
-            .colorimetry(&"bt601".parse::<gst_video::VideoColorimetry>()?)
-            .build()?;
-        let caps = info.to_caps()?;
-        let pool = gst_video::VideoBufferPool::new();
-        let mut config = pool.config();
-        config.set_params(Some(&caps), u32::try_from(info.size()).unwrap_or(u32::MAX), 2, 0);
-        pool.set_config(config)?;
-        pool.set_active(true)?;
-        Ok(Self { pool, info, caps })
-    }
-
-    fn size(&self) -> (usize, usize) {
-        (self.info.width() as usize, self.info.height() as usize)
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        // buffers still on their way come back to nobody and are freed
-        let _ = self.pool.set_active(false);
-    }
 }
 
 pub use stand_in::SubjectView as View;
