@@ -49,3 +49,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod media;
+pub mod room;
+pub mod subject;

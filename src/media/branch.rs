@@ -1,0 +1,257 @@
+//! The described bins of `pipelines/`: the service loads the same files that `gst-launch-1.0` runs.
+//!
+//! A description has no numbers of a call in it; payload types, bit rates and the like are set as properties on its
+//! named elements after parsing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use gst::prelude::*;
+use gst_rtp::prelude::*;
+
+use super::MediaError;
+use super::codec::Codec;
+use super::frame::{FrameTap, VideoPicture};
+use super::sdp::{Extension, TRANSPORT_CC_URI};
+
+/// The longest side of a picture that is decoded: 1080p, upright or lying.
+pub const MAX_SIDE: i32 = 1920;
+
+/// A file of `pipelines/`.
+struct Description {
+    name: &'static str,
+    text: &'static str,
+}
+
+macro_rules! description {
+    ($file:literal) => {
+        Description { name: $file, text: include_str!(concat!("../../pipelines/", $file)) }
+    };
+}
+
+fn receive_description(codec: Codec) -> Description {
+    match codec {
+        Codec::Vp8 => description!("receive-vp8.launch"),
+        Codec::H264 => description!("receive-h264.launch"),
+    }
+}
+
+fn send_description(codec: Codec) -> Description {
+    match codec {
+        Codec::Vp8 => description!("send-vp8.launch"),
+        Codec::H264 => description!("send-h264.launch"),
+    }
+}
+
+impl Description {
+    /// As a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete the chain.
+    fn bin(&self, before: &str, after: &str) -> Result<Bin, MediaError> {
+        let lines: Vec<&str> = self.text.lines().filter(|line| !line.starts_with('#')).collect();
+        let text = format!("{before}{}{after}", lines.join(" "));
+        let flags = gst::ParseFlags::FATAL_ERRORS;
+        let bin = gst::parse::bin_from_description_full(&text, true, None, flags)
+            .map_err(|error| MediaError::Description { name: self.name, reason: error.to_string() })?
+            .downcast::<gst::Bin>()
+            .map_err(|_| MediaError::Description { name: self.name, reason: "a single element, not a chain".into() })?;
+        Ok(Bin { name: self.name, bin })
+    }
+}
+
+/// A parsed description, to look up its named elements.
+struct Bin {
+    name: &'static str,
+    bin: gst::Bin,
+}
+
+impl Bin {
+    fn element(&self, name: &'static str) -> Result<gst::Element, MediaError> {
+        self.bin.by_name(name).ok_or_else(|| MediaError::Description {
+            name: self.name,
+            reason: format!("it has no element named {name}"),
+        })
+    }
+
+    fn typed<T: IsA<gst::Element>>(&self, name: &'static str) -> Result<T, MediaError> {
+        self.element(name)?.downcast().map_err(|element| MediaError::Description {
+            name: self.name,
+            reason: format!("{name} is a {}", element.type_()),
+        })
+    }
+}
+
+/// RTP in, frames out.
+pub struct ReceiveBranch {
+    bin: gst::Bin,
+}
+
+impl ReceiveBranch {
+    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called with the first of them. Both run
+    /// on the decoder's thread.
+    pub fn new(
+        codec: Codec,
+        mut tap: FrameTap,
+        open: Arc<AtomicBool>,
+        on_first: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, MediaError> {
+        let parsed = receive_description(codec).bin("", " ! appsink name=frames")?;
+        refuse_large(&parsed.element("decoder")?);
+        let sink: gst_app::AppSink = parsed.typed("frames")?;
+        sink.set_property("sync", false);
+        // a sink that waits for its first buffer would keep the whole pipeline from playing
+        sink.set_property("async", false);
+        sink.set_property("max-buffers", 1u32);
+        sink.set_property("drop", true);
+        sink.set_property("enable-last-sample", false);
+        let mut on_first = Some(on_first);
+        sink.set_callbacks(
+            gst_app::AppSinkCallbacks::builder()
+                .new_sample(move |sink| {
+                    let sample = sink.pull_sample().map_err(|_| gst::FlowError::Flushing)?;
+                    if open.load(Ordering::Acquire)
+                        && let Some(picture) = VideoPicture::from_sample(&sample)
+                    {
+                        if let Some(on_first) = on_first.take() {
+                            on_first();
+                        }
+                        let pts = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from);
+                        tap.push(Arc::new(picture), pts, Instant::now());
+                    }
+                    Ok(gst::FlowSuccess::Ok)
+                })
+                .build(),
+        );
+        Ok(Self { bin: parsed.bin })
+    }
+
+    /// Puts the branch behind a pad of `webrtcbin` that has just appeared.
+    pub fn attach(&self, pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
+        let failed = |reason: String| MediaError::element("the receiving branch cannot be attached", reason);
+        pipeline.add(&self.bin).map_err(|error| failed(error.to_string()))?;
+        // playing before it is linked, else the first packets find it flushing
+        self.bin.sync_state_with_parent().map_err(|error| failed(error.to_string()))?;
+        let sink = self.bin.static_pad("sink").ok_or_else(|| failed("it has no sink pad".into()))?;
+        pad.link(&sink).map_err(|error| failed(error.to_string()))?;
+        Ok(())
+    }
+}
+
+/// Ends a stream whose pictures are larger than [`MAX_SIDE`] before the decoder allocates for them.
+fn refuse_large(decoder: &gst::Element) {
+    let Some(pad) = decoder.static_pad("sink") else { return };
+    let weak = decoder.downgrade();
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        let Some(event) = info.event() else { return gst::PadProbeReturn::Ok };
+        let gst::EventView::Caps(caps) = event.view() else { return gst::PadProbeReturn::Ok };
+        let side = |name| caps.caps().structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0);
+        let (width, height) = (side("width"), side("height"));
+        if width <= MAX_SIDE && height <= MAX_SIDE {
+            return gst::PadProbeReturn::Ok;
+        }
+        if let Some(decoder) = weak.upgrade() {
+            gst::element_error!(
+                decoder,
+                gst::StreamError::WrongType,
+                ["the video is {width}x{height}; no side may be longer than {MAX_SIDE}"]
+            );
+        }
+        gst::PadProbeReturn::Drop
+    });
+}
+
+/// What a send branch is told about the call.
+#[derive(Clone, Debug)]
+pub struct SendOptions {
+    /// What to encode to.
+    pub codec: Codec,
+    /// Payload type.
+    pub payload: u8,
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Those that were negotiated, or are to be offered.
+    pub extensions: Vec<Extension>,
+    /// Whether the branch is for an offer, which has to name H264's profile; an answer repeats the offer's.
+    pub offers: bool,
+}
+
+/// Pictures in, RTP out.
+pub struct SendBranch {
+    bin: gst::Bin,
+    codec: Codec,
+    pictures: gst_app::AppSrc,
+    encoder: gst::Element,
+    payloader: gst::Element,
+}
+
+impl SendBranch {
+    /// Builds the branch.
+    pub fn new(options: &SendOptions) -> Result<Self, MediaError> {
+        let parsed = send_description(options.codec)
+            .bin("appsrc name=pictures ! ", " ! capssetter name=rtp join=false replace=true")?;
+        let pictures: gst_app::AppSrc = parsed.typed("pictures")?;
+        pictures.set_is_live(true);
+        pictures.set_format(gst::Format::Time);
+        pictures.set_do_timestamp(true);
+        pictures.set_max_buffers(2);
+        pictures.set_leaky_type(gst_app::AppLeakyType::Downstream);
+
+        let ssrc = glib::random_int().max(1);
+        let payloader = parsed.element("payloader")?;
+        payloader.set_property("pt", u32::from(options.payload));
+        payloader.set_property("ssrc", ssrc);
+        for extension in options.extensions.iter().filter(|extension| extension.uri == TRANSPORT_CC_URI) {
+            let numbers = gst_rtp::RTPHeaderExtension::create_from_uri(&extension.uri)
+                .ok_or_else(|| MediaError::element("no transport-cc", "rtphdrexttwcc is not installed"))?;
+            numbers.set_id(u32::from(extension.id));
+            payloader.emit_by_name::<()>("add-extension", &[&numbers]);
+        }
+        // Instead of the payloader's own: H264's name the level of the stream, which is not the level negotiated, and
+        // webrtcbin answers only with the header extensions that these caps name.
+        let mut caps = gst::Caps::builder("application/x-rtp")
+            .field("media", "video")
+            .field("encoding-name", options.codec.encoding_name())
+            .field("clock-rate", 90_000i32)
+            .field("payload", i32::from(options.payload))
+            .field("ssrc", ssrc);
+        for Extension { id, uri } in &options.extensions {
+            caps = caps.field(format!("extmap-{id}"), uri.as_str());
+        }
+        if options.offers && options.codec == Codec::H264 {
+            caps = caps.field("packetization-mode", "1").field("profile-level-id", "42e01f");
+        }
+        parsed.element("rtp")?.set_property("caps", caps.build());
+
+        let encoder = parsed.element("encoder")?;
+        let branch = Self { bin: parsed.bin, codec: options.codec, pictures, encoder, payloader };
+        branch.set_bitrate(options.bitrate);
+        Ok(branch)
+    }
+
+    /// Where pictures go in; I420 with size and frame rate in its caps.
+    pub fn pictures(&self) -> &gst_app::AppSrc {
+        &self.pictures
+    }
+
+    /// The payloader, for probes.
+    pub fn payloader(&self) -> &gst::Element {
+        &self.payloader
+    }
+
+    /// Bits per second; also in mid-call.
+    pub fn set_bitrate(&self, bitrate: u32) {
+        match self.codec {
+            Codec::Vp8 => self.encoder.set_property("target-bitrate", i32::try_from(bitrate).unwrap_or(i32::MAX)),
+            Codec::H264 => self.encoder.set_property("bitrate", (bitrate / 1000).max(1)),
+        }
+    }
+
+    /// Puts the branch in front of a requested pad of `webrtcbin`.
+    pub fn attach(&self, pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
+        let failed = |reason: String| MediaError::element("the sending branch cannot be attached", reason);
+        pipeline.add(&self.bin).map_err(|error| failed(error.to_string()))?;
+        let src = self.bin.static_pad("src").ok_or_else(|| failed("it has no source pad".into()))?;
+        src.link(pad).map_err(|error| failed(error.to_string()))?;
+        self.bin.sync_state_with_parent().map_err(|error| failed(error.to_string()))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! Everything that moves pictures: GStreamer pipelines, frames in, the subject's screen out.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`peer`] | one WebRTC peer: owns `webrtcbin`, promises become futures, signals become events |
+//! | [`sdp`], [`ice`] | what strangers' descriptions and candidates say, checked; pure |
+//! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
+//! | [`frame`] | a decoded picture on its way to the networks, never copied |
+//! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
+//! | [`pool`] | buffers to draw into |
+//! | [`pipeline`] | life and death of a pipeline |
+//!
+//! GStreamer's threads only ever send to channels or swap a slot; nothing in here waits on them or makes them wait.
+
+pub mod branch;
+pub mod codec;
+pub mod frame;
+pub mod ice;
+pub mod peer;
+pub mod pipeline;
+pub mod pool;
+pub mod screen;
+pub mod sdp;
+
+pub use codec::Codec;
+pub use frame::{Frame, FrameOutlet, FrameSink};
+pub use ice::IceOptions;
+pub use screen::Screen;
+
+/// Why media cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    /// GStreamer does not start.
+    #[error("GStreamer cannot start: {0}")]
+    Init(#[from] glib::Error),
+    /// Our own plug-in does not register.
+    #[error("the plug-in with the service's own elements cannot be registered: {0}")]
+    Plugin(glib::BoolError),
+    /// Debian packages that are not there.
+    #[error("GStreamer lacks the element(s) {elements}: install the Debian package(s) {packages}")]
+    MissingElements {
+        /// Comma separated.
+        elements: String,
+        /// Blank separated.
+        packages: String,
+    },
+    /// A description does not parse.
+    #[error("the pipeline description {name} cannot be used: {reason}")]
+    Description {
+        /// Its file.
+        name: &'static str,
+        /// What GStreamer says, or which named element is missing.
+        reason: String,
+    },
+    /// An element refuses what it has to do.
+    #[error("{what}: {reason}")]
+    Element {
+        /// What was being done.
+        what: &'static str,
+        /// What GStreamer says.
+        reason: String,
+    },
+}
+
+impl MediaError {
+    pub(crate) fn element(what: &'static str, reason: impl ToString) -> Self {
+        Self::Element { what, reason: reason.to_string() }
+    }
+}
+
+/// Elements that the pipelines are made of, and the Debian packages that have them.
+const ELEMENTS: &[(&str, &str)] = &[
+    ("appsrc", "gstreamer1.0-plugins-base"),
+    ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("vp8enc", "gstreamer1.0-plugins-good"),
+    ("vp8dec", "gstreamer1.0-plugins-good"),
+    ("rtpvp8pay", "gstreamer1.0-plugins-good"),
+    ("rtpbin", "gstreamer1.0-plugins-good"),
+    ("videoflip", "gstreamer1.0-plugins-good"),
+    ("capssetter", "gstreamer1.0-plugins-good"),
+    ("webrtcbin", "gstreamer1.0-plugins-bad"),
+    ("dtlssrtpdec", "gstreamer1.0-plugins-bad"),
+    ("srtpdec", "gstreamer1.0-plugins-bad"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("nicesrc", "gstreamer1.0-nice"),
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+    ("avdec_h264", "gstreamer1.0-libav"),
+];
+
+/// Starts GStreamer, registers our elements and looks whether all others are installed. To be called once, at start;
+/// further calls do nothing.
+pub fn init() -> Result<(), MediaError> {
+    static REGISTERED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
+    gst::init()?;
+    let mut registered = REGISTERED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !*registered {
+        gstvision::plugin_register_static().map_err(MediaError::Plugin)?;
+        *registered = true;
+    }
+    let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| gst::ElementFactory::find(name).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let elements: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();
+    let mut packages: Vec<&str> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    Err(MediaError::MissingElements { elements: elements.join(", "), packages: packages.join(" ") })
+}

@@ -1,0 +1,443 @@
+//! One WebRTC peer: the owner of a `webrtcbin` in a pipeline of its own.
+//!
+//! Signals of `webrtcbin` become [`PeerEvent`]s on a channel, its promises become futures. The service answers offers
+//! (the built-in room) with one peer that sends and receives; a room on a media server has two of them.
+//!
+//! GStreamer 1.22 does not compare the certificate of the DTLS handshake with the fingerprint in the remote
+//! description, so this module does: until they match no frame is handed on and [`PeerEvent::Connected`] is not sent.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use gst::prelude::*;
+use gst_webrtc::{WebRTCICEConnectionState, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
+use sha2::Digest as _;
+use tokio::sync::{mpsc, oneshot};
+
+use super::MediaError;
+use super::branch::{ReceiveBranch, SendBranch};
+use super::codec::Codec;
+use super::frame::FrameTap;
+use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
+use super::pipeline::RunningPipeline;
+use super::sdp::{DigestAlgorithm, Fingerprint};
+
+/// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually).
+const STEP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What happens to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerEvent {
+    /// One of our candidates, for the other side.
+    Candidate {
+        /// The section of the description that it belongs to.
+        mline: u32,
+        /// `candidate:...`; empty after the last one.
+        candidate: String,
+    },
+    /// ICE and DTLS are through, and the other side is who its description says.
+    Connected,
+    /// The first picture has been decoded.
+    FirstFrame,
+    /// It cannot go on: close it.
+    Failed(PeerFailure),
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeerFailure {
+    /// No pair of candidates works, or the working one has gone quiet.
+    #[error("no network path between the peers (ICE failed)")]
+    Ice,
+    /// The handshake that makes the keys failed.
+    #[error("the DTLS handshake failed")]
+    Dtls,
+    /// Somebody else than the one who made the description answers.
+    #[error("the certificate of the DTLS handshake is not the one that the description names")]
+    Fingerprint,
+    /// An element failed.
+    #[error("the pipeline failed: {0}")]
+    Pipeline(String),
+}
+
+/// Why a negotiation stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The pipeline cannot be built.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// A server that cannot be used.
+    #[error(transparent)]
+    IceServer(#[from] ice::IceServerError),
+    /// `webrtcbin` took too long.
+    #[error("{0} took longer than {STEP_LIMIT:?}")]
+    TimedOut(&'static str),
+    /// `webrtcbin` refused.
+    #[error("{step} failed: {reason}")]
+    Refused {
+        /// Which step.
+        step: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A description without a certificate to hold on to.
+    #[error("the remote description has no fingerprint of SHA-256 or better")]
+    NoFingerprint,
+}
+
+/// Where a peer's events go; held by its callbacks.
+type Events = mpsc::UnboundedSender<PeerEvent>;
+
+/// One peer. Dropping it stops it as well, somewhat later.
+pub struct Peer {
+    running: RunningPipeline,
+    pipeline: gst::Pipeline,
+    webrtc: gst::Element,
+    events: Events,
+    identity: Arc<Identity>,
+    receive: Arc<Mutex<Option<ReceiveBranch>>>,
+}
+
+impl Peer {
+    /// Builds a peer that does nothing yet. `latency` is how long the jitter buffer waits for a packet that is late or
+    /// sent again. Blocks for some milliseconds.
+    pub fn new(
+        name: &str,
+        options: &IceOptions,
+        latency: Duration,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<PeerEvent>), PeerError> {
+        let pipeline = gst::Pipeline::builder().name(name).build();
+        let webrtc = gst::ElementFactory::make("webrtcbin")
+            .property_from_str("bundle-policy", "max-bundle")
+            .property("latency", u32::try_from(latency.as_millis()).unwrap_or(u32::MAX))
+            .build()
+            .map_err(|error| MediaError::element("webrtcbin cannot be made", error))?;
+        configure_ice(&webrtc, options)?;
+        pipeline.add(&webrtc).map_err(|error| MediaError::element("webrtcbin cannot be added", error))?;
+
+        let (events, receiver) = mpsc::unbounded_channel();
+        let identity = Arc::new(Identity::default());
+        let receive = Arc::new(Mutex::new(None));
+        watch_connection(&webrtc, &events, &identity, options.announced_address);
+        watch_certificate(&pipeline, &events, &identity);
+        watch_pads(&webrtc, &events, &receive);
+        let on_error = events.clone();
+        let running = RunningPipeline::new(pipeline.clone(), move |error| {
+            let _ = on_error.send(PeerEvent::Failed(PeerFailure::Pipeline(error)));
+        });
+        Ok((Self { running, pipeline, webrtc, events, identity, receive }, receiver))
+    }
+
+    /// Adds a track to send, both ways unless it is `send_only`. Before the negotiation.
+    pub fn send(&self, branch: &SendBranch, send_only: bool) -> Result<(), PeerError> {
+        let pad = self
+            .webrtc
+            .request_pad_simple("sink_%u")
+            .ok_or_else(|| MediaError::element("webrtcbin gives no pad", "sink_%u"))?;
+        let transceiver: gst_webrtc::WebRTCRTPTransceiver = pad.property("transceiver");
+        if send_only {
+            transceiver.set_direction(gst_webrtc::WebRTCRTPTransceiverDirection::Sendonly);
+        }
+        // asks for lost packets and sends them again, both depend on it
+        transceiver.set_property("do-nack", true);
+        branch.attach(self.pipeline.upcast_ref(), &pad)?;
+        Ok(())
+    }
+
+    /// Prepares for the track that the other side sends. Its frames go to `tap` once the other side's certificate is
+    /// the right one.
+    pub fn receive(&self, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
+        let events = self.events.clone();
+        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move || {
+            let _ = events.send(PeerEvent::FirstFrame);
+        })?;
+        *lock(&self.receive) = Some(branch);
+        Ok(())
+    }
+
+    /// Starts the pipeline; negotiation needs it running.
+    pub fn play(&self) -> Result<(), PeerError> {
+        self.running.play().map_err(|error| MediaError::element("the pipeline does not start", error).into())
+    }
+
+    /// Applies an offer and returns the answer, which is in force on our side then.
+    pub async fn answer(&self, offer: &str) -> Result<String, PeerError> {
+        self.set_remote(WebRTCSDPType::Offer, offer).await?;
+        let answer = self.create("create-answer", "answer").await?;
+        self.set_local(&answer).await?;
+        text_of(&answer)
+    }
+
+    /// Makes an offer, which is in force on our side then.
+    pub async fn offer(&self) -> Result<String, PeerError> {
+        let offer = self.create("create-offer", "offer").await?;
+        self.set_local(&offer).await?;
+        text_of(&offer)
+    }
+
+    /// Applies the answer to our offer.
+    pub async fn accept(&self, answer: &str) -> Result<(), PeerError> {
+        self.set_remote(WebRTCSDPType::Answer, answer).await
+    }
+
+    /// A candidate of the other side; one of no use is passed over. After the remote description.
+    pub fn add_candidate(&self, mline: u32, candidate: &RemoteCandidate) {
+        if let RemoteCandidate::Usable(candidate) = candidate {
+            self.webrtc.emit_by_name::<()>("add-ice-candidate", &[&mline, candidate]);
+        }
+    }
+
+    /// The element, for what only one kind of room needs.
+    pub fn webrtcbin(&self) -> &gst::Element {
+        &self.webrtc
+    }
+
+    /// Stops it and waits for the end.
+    pub async fn close(self) {
+        let Self { running, .. } = self;
+        running.stop().await;
+    }
+
+    async fn set_remote(&self, kind: WebRTCSDPType, text: &str) -> Result<(), PeerError> {
+        let fingerprints = Fingerprint::all_in(text);
+        if fingerprints.is_empty() {
+            return Err(PeerError::NoFingerprint);
+        }
+        *lock(&self.identity.expected) = fingerprints;
+        let step = "set-remote-description";
+        let sdp = gst_sdp::SDPMessage::parse_buffer(text.as_bytes())
+            .map_err(|error| PeerError::Refused { step, reason: error.to_string() })?;
+        let description = WebRTCSessionDescription::new(kind, sdp);
+        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&description, promise])).await.map(|_| ())
+    }
+
+    async fn set_local(&self, description: &WebRTCSessionDescription) -> Result<(), PeerError> {
+        let step = "set-local-description";
+        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[description, promise])).await.map(|_| ())
+    }
+
+    async fn create(&self, step: &'static str, field: &str) -> Result<WebRTCSessionDescription, PeerError> {
+        let options = None::<gst::Structure>;
+        let reply = self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&options, promise])).await?;
+        reply
+            .as_ref()
+            .and_then(|reply| reply.get::<WebRTCSessionDescription>(field).ok())
+            .ok_or_else(|| PeerError::Refused { step, reason: format!("no {field} in the reply") })
+    }
+
+    /// One request to `webrtcbin`, which answers on a thread of its own.
+    async fn step(
+        &self,
+        step: &'static str,
+        request: impl FnOnce(&gst::Promise),
+    ) -> Result<Option<gst::Structure>, PeerError> {
+        let (sender, receiver) = oneshot::channel();
+        request(&gst::Promise::with_change_func(move |reply| {
+            let _ = sender.send(reply.map(|reply| reply.map(|reply| reply.to_owned())));
+        }));
+        let refused = |reason: String| PeerError::Refused { step, reason };
+        let reply = tokio::time::timeout(STEP_LIMIT, receiver)
+            .await
+            .map_err(|_| PeerError::TimedOut(step))?
+            .map_err(|_| refused("the peer was closed".into()))?
+            .map_err(|error| refused(format!("{error:?}")))?;
+        match reply.as_ref().and_then(|reply| reply.get::<glib::Error>("error").ok()) {
+            Some(error) => Err(refused(error.to_string())),
+            None => Ok(reply),
+        }
+    }
+}
+
+fn text_of(description: &WebRTCSessionDescription) -> Result<String, PeerError> {
+    let step = "writing the description";
+    description.sdp().as_text().map_err(|error| PeerError::Refused { step, reason: error.to_string() })
+}
+
+/// A lock whose holder panicked still holds plain data.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), PeerError> {
+    for server in &options.servers {
+        for url in ice::for_webrtcbin(server)? {
+            match url {
+                // one is all that webrtcbin takes
+                ServerUrl::Stun(url) if webrtc.property::<Option<String>>("stun-server").is_none() => {
+                    webrtc.set_property("stun-server", url);
+                }
+                ServerUrl::Stun(_) => (),
+                ServerUrl::Turn(url) => {
+                    if !webrtc.emit_by_name::<bool>("add-turn-server", &[&url]) {
+                        return Err(ice::IceServerError::Malformed(server.urls.join(" ")).into());
+                    }
+                }
+                ServerUrl::OverTls(url) => {
+                    tracing::debug!(url, "libnice speaks no TLS to ICE servers: only the other side uses this one");
+                }
+            }
+        }
+    }
+    if options.relay_only {
+        webrtc.set_property_from_str("ice-transport-policy", "relay");
+    }
+    let agent: glib::Object = webrtc.property("ice-agent");
+    if let Some((least, greatest)) = options.port_range {
+        agent.set_property("max-rtp-port", u32::from(greatest));
+        agent.set_property("min-rtp-port", u32::from(least));
+    }
+    if options.loopback {
+        // libnice leaves loopback out by itself, and everything else once it is told one address
+        let addresses = ice::local_addresses()
+            .map_err(|error| MediaError::element("the machine's addresses cannot be listed", error))?;
+        for address in addresses {
+            if !agent.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]) {
+                tracing::debug!(%address, "not taken as a local address");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Who the other side has to be, and whether it has shown that it is.
+#[derive(Default)]
+struct Identity {
+    expected: Mutex<Vec<Fingerprint>>,
+    proven: Arc<AtomicBool>,
+}
+
+impl Identity {
+    fn proven(&self) -> Arc<AtomicBool> {
+        self.proven.clone()
+    }
+
+    /// Compares the handshake's certificate with the description's fingerprints.
+    fn check(&self, pem: &str) -> bool {
+        let proven = der_of(pem).is_some_and(|der| lock(&self.expected).iter().any(|expected| expected.is_of(&der)));
+        self.proven.store(proven, Ordering::Release);
+        proven
+    }
+}
+
+impl Fingerprint {
+    fn is_of(&self, der: &[u8]) -> bool {
+        match self.algorithm {
+            DigestAlgorithm::Sha256 => sha2::Sha256::digest(der).as_slice() == self.digest,
+            DigestAlgorithm::Sha384 => sha2::Sha384::digest(der).as_slice() == self.digest,
+            DigestAlgorithm::Sha512 => sha2::Sha512::digest(der).as_slice() == self.digest,
+        }
+    }
+}
+
+/// The certificate inside PEM's armour.
+fn der_of(pem: &str) -> Option<Vec<u8>> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    base64::engine::general_purpose::STANDARD.decode(body).ok().filter(|der| !der.is_empty())
+}
+
+/// Compares every certificate that a handshake brings. It comes before the keys, hence before any frame.
+fn watch_certificate(pipeline: &gst::Pipeline, events: &Events, identity: &Arc<Identity>) {
+    let (events, identity) = (events.clone(), identity.clone());
+    pipeline.connect_deep_element_added(move |_, _, element| {
+        if element.factory().is_none_or(|factory| factory.name() != "dtlsdec") {
+            return;
+        }
+        let (events, identity) = (events.clone(), identity.clone());
+        element.connect_notify(Some("peer-pem"), move |element, _| {
+            let pem = element.property::<Option<String>>("peer-pem").unwrap_or_default();
+            if !identity.check(&pem) {
+                let _ = events.send(PeerEvent::Failed(PeerFailure::Fingerprint));
+            }
+        });
+    });
+}
+
+fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Identity>, announced: Option<IpAddr>) {
+    let sender = events.clone();
+    webrtc.connect("on-ice-candidate", false, move |values| {
+        let mline = values.get(1)?.get::<u32>().ok()?;
+        let candidate = values.get(2)?.get::<Option<String>>().ok()?.unwrap_or_default();
+        let candidate = ice::announce(&candidate, announced);
+        let _ = sender.send(PeerEvent::Candidate { mline, candidate });
+        None
+    });
+
+    let sender = events.clone();
+    webrtc.connect_notify(Some("ice-connection-state"), move |webrtc, _| {
+        if webrtc.property::<WebRTCICEConnectionState>("ice-connection-state") == WebRTCICEConnectionState::Failed {
+            let _ = sender.send(PeerEvent::Failed(PeerFailure::Ice));
+        }
+    });
+
+    let (sender, identity) = (events.clone(), identity.clone());
+    webrtc.connect_notify(Some("connection-state"), move |webrtc, _| {
+        match webrtc.property::<WebRTCPeerConnectionState>("connection-state") {
+            WebRTCPeerConnectionState::Connected if identity.proven.load(Ordering::Acquire) => {
+                let _ = sender.send(PeerEvent::Connected);
+            }
+            WebRTCPeerConnectionState::Failed | WebRTCPeerConnectionState::Closed => {
+                let _ = sender.send(PeerEvent::Failed(PeerFailure::Dtls));
+            }
+            _ => (),
+        }
+    });
+}
+
+fn watch_pads(webrtc: &gst::Element, events: &Events, receive: &Arc<Mutex<Option<ReceiveBranch>>>) {
+    let (events, receive) = (events.clone(), Arc::downgrade(receive));
+    webrtc.connect_pad_added(move |webrtc, pad| {
+        if pad.direction() != gst::PadDirection::Src {
+            return;
+        }
+        let Some(pipeline) = webrtc.parent().and_downcast::<gst::Bin>() else { return };
+        let branch = receive.upgrade().and_then(|receive| lock(&receive).take());
+        let attached = match branch {
+            Some(branch) => branch.attach(&pipeline, pad),
+            // a second stream of the same section; unlinked it would end the first with "not linked"
+            None => discard(&pipeline, pad),
+        };
+        if let Err(error) = attached {
+            let _ = events.send(PeerEvent::Failed(PeerFailure::Pipeline(error.to_string())));
+        }
+    });
+}
+
+fn discard(pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
+    let failed = |error: glib::BoolError| MediaError::element("a stream nobody wants cannot be discarded", error);
+    let sink = gst::ElementFactory::make("fakesink").property("async", false).property("sync", false).build();
+    let sink = sink.map_err(failed)?;
+    pipeline.add(&sink).map_err(failed)?;
+    sink.sync_state_with_parent().map_err(failed)?;
+    let sink_pad = sink.static_pad("sink");
+    sink_pad.map_or(Ok(()), |sink_pad| pad.link(&sink_pad).map(|_| ()).map_err(|e| MediaError::element("discard", e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_proven_by_its_digest_only() {
+        let der = b"not really a certificate".to_vec();
+        let body = base64::engine::general_purpose::STANDARD.encode(&der);
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----\n", &body[..8], &body[8..]);
+        assert_eq!(der_of(&pem), Some(der.clone()));
+
+        let print = |algorithm, digest: &[u8]| Fingerprint { algorithm, digest: digest.to_vec() };
+        let good = print(DigestAlgorithm::Sha384, &sha2::Sha384::digest(&der));
+        let bad = print(DigestAlgorithm::Sha256, &sha2::Sha256::digest(b"another"));
+        let identity = Identity::default();
+        assert!(!identity.check(&pem), "nothing is expected yet");
+        *lock(&identity.expected) = vec![bad.clone()];
+        assert!(!identity.check(&pem));
+        *lock(&identity.expected) = vec![bad, good];
+        assert!(identity.check(&pem) && identity.proven().load(Ordering::Acquire));
+        for garbage in ["", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "%%%"] {
+            assert!(!identity.check(garbage));
+            assert!(!identity.proven().load(Ordering::Acquire));
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! What the subject sees: one thread per flow that composes the newest frame and the newest view at a steady rate, and
+//! hands the picture to whichever connection there is.
+//!
+//! A view that changes is composed at once instead of at the next tick, so that an instruction does not wait. Frames and
+//! views that come faster than the screen composes are replaced unseen; nothing queues.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use vision_core::picture::{I420Mut, I420View, PictureView};
+
+use super::frame::{Frame, FrameSink};
+use super::pool::PicturePool;
+use stand_in::{Composer, SubjectView, output_size};
+
+/// A camera that has been quiet for this long is shown as black: the picture would lie.
+const STALE: Duration = Duration::from_secs(3);
+
+/// Sees every composed picture, on the screen's thread.
+pub type Observer = Box<dyn FnMut(&I420View<'_>, &SubjectView) + Send>;
+
+/// What a screen is like.
+pub struct ScreenOptions {
+    /// Pictures per second.
+    pub framerate: u32,
+    /// Greatest width and height, for a picture that lies; one that stands swaps them.
+    pub limit: (usize, usize),
+    /// For contact sheets and tests. A screen with an observer composes also while nobody is connected.
+    pub observer: Option<Observer>,
+}
+
+impl Default for ScreenOptions {
+    fn default() -> Self {
+        Self { framerate: 15, limit: (640, 480), observer: None }
+    }
+}
+
+/// When things first happened on a screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScreenFigures {
+    /// The first frame came in.
+    pub first_frame: Option<Instant>,
+    /// The first picture with any text on it was handed to a connection.
+    pub first_text: Option<Instant>,
+    /// Pictures composed so far.
+    pub composed: u64,
+}
+
+/// The subject's screen. Its thread ends when the last handle is dropped.
+pub struct Screen {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    slot: Mutex<Slot>,
+    changed: Condvar,
+}
+
+/// What the next picture is made of.
+struct Slot {
+    frame: Option<Frame>,
+    view: Arc<SubjectView>,
+    /// The view is new: compose now.
+    hurry: bool,
+    target: Option<gst_app::AppSrc>,
+    figures: ScreenFigures,
+    stop: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Screen {
+    /// Starts a screen's thread.
+    pub fn start(options: ScreenOptions, view: SubjectView) -> std::io::Result<Arc<Self>> {
+        let shared = Arc::new(Shared {
+            slot: Mutex::new(Slot {
+                frame: None,
+                view: Arc::new(view),
+                hurry: false,
+                target: None,
+                figures: ScreenFigures::default(),
+                stop: false,
+            }),
+            changed: Condvar::new(),
+        });
+        let worker = shared.clone();
+        std::thread::Builder::new().name("screen".into()).spawn(move || Worker::new(worker, options).run())?;
+        Ok(Arc::new(Self { shared }))
+    }
+
+    /// Where frames go in. Holds no handle on the screen.
+    pub fn sink(&self) -> FrameSink {
+        let shared: Weak<Shared> = Arc::downgrade(&self.shared);
+        Arc::new(move |frame| {
+            let Some(shared) = shared.upgrade() else { return };
+            let mut slot = shared.lock();
+            slot.figures.first_frame.get_or_insert(frame.received);
+            let old = slot.frame.replace(frame);
+            drop(slot);
+            drop(old);
+        })
+    }
+
+    /// Shows another view from now on.
+    pub fn show(&self, view: SubjectView) {
+        let mut slot = self.shared.lock();
+        slot.view = Arc::new(view);
+        slot.hurry = true;
+        self.shared.changed.notify_one();
+    }
+
+    /// Sends what is composed into this connection from now on, in place of an earlier one.
+    pub fn attach(&self, pictures: &gst_app::AppSrc) {
+        self.shared.lock().target = Some(pictures.clone());
+        self.shared.changed.notify_one();
+    }
+
+    /// Nobody is connected any more: forgets the connection and the last frame.
+    pub fn detach(&self) {
+        let mut slot = self.shared.lock();
+        let old = (slot.target.take(), slot.frame.take());
+        drop(slot);
+        drop(old);
+    }
+
+    /// When things first happened.
+    pub fn figures(&self) -> ScreenFigures {
+        self.shared.lock().figures
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.changed.notify_one();
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    observer: Option<Observer>,
+    composer: Composer,
+    framerate: u32,
+    limit: (usize, usize),
+    /// The size of the last picture: kept while no frame comes.
+    size: (usize, usize),
+    pool: Option<PicturePool>,
+}
+
+impl Worker {
+    fn new(shared: Arc<Shared>, options: ScreenOptions) -> Self {
+        let ScreenOptions { framerate, limit, observer } = options;
+        let composer = Composer::new();
+        Self { shared, observer, composer, framerate: framerate.max(1), limit, size: limit, pool: None }
+    }
+
+    fn run(mut self) {
+        let interval = Duration::from_secs(1) / self.framerate;
+        let mut last = None;
+        let mut next = Instant::now();
+        while let Some(work) = self.wait(next, last, interval) {
+            let now = Instant::now();
+            if let Err(error) = self.compose(&work, now) {
+                tracing::warn!(%error, "a picture for the subject could not be made");
+            }
+            last = Some(now);
+            // keeps the beat, unless it was lost or anticipated
+            next = if now >= next && now < next + interval { next + interval } else { now + interval };
+        }
+    }
+
+    /// Until the next picture is due; `None` when the screen is gone.
+    fn wait(&self, next: Instant, last: Option<Instant>, interval: Duration) -> Option<Work> {
+        let mut slot = self.shared.lock();
+        loop {
+            if slot.stop {
+                return None;
+            }
+            let now = Instant::now();
+            let due = match (slot.hurry, last) {
+                // at most three times the rate, however often the view changes
+                (true, Some(last)) => next.min(last + interval / 3),
+                (true, None) => now,
+                (false, _) => next,
+            };
+            slot = if slot.target.is_none() && self.observer.is_none() {
+                self.shared.changed.wait(slot).unwrap_or_else(PoisonError::into_inner)
+            } else if let Some(rest) = due.checked_duration_since(now).filter(|rest| !rest.is_zero()) {
+                self.shared.changed.wait_timeout(slot, rest).unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                slot.hurry = false;
+                return Some(Work { frame: slot.frame.clone(), view: slot.view.clone(), target: slot.target.clone() });
+            };
+        }
+    }
+
+    fn compose(&mut self, work: &Work, now: Instant) -> Result<(), glib::BoolError> {
+        let frame = work.frame.as_ref().filter(|frame| now.saturating_duration_since(frame.received) < STALE);
+        let input = frame.and_then(|frame| match frame.picture.view() {
+            PictureView::I420(view) => Some(view),
+            PictureView::Rgb(_) => None,
+        });
+        if let Some(input) = &input {
+            self.size = output_size((input.width, input.height), self.limit);
+        }
+        let pool = match self.pool.take() {
+            Some(pool) if pool.size() == self.size => pool,
+            _ => PicturePool::new(self.size, self.framerate)?,
+        };
+        let pool = &*self.pool.insert(pool);
+
+        let mut picture = pool.acquire()?;
+        self.composer.compose(input, &work.view, now, &mut picture.view_mut());
+        if let Some(observer) = &mut self.observer {
+            observer(&picture.view(), &work.view);
+        }
+        let mut pushed = false;
+        if let Some(target) = &work.target {
+            if target.caps().as_ref() != Some(pool.caps()) {
+                target.set_caps(Some(pool.caps()));
+            }
+            // a connection that is just closing refuses; it will be detached
+            pushed = target.push_buffer(picture.into_buffer()).is_ok();
+        }
+        let mut slot = self.shared.lock();
+        slot.figures.composed += 1;
+        if pushed && work.view.has_text() {
+            slot.figures.first_text.get_or_insert_with(Instant::now);
+        }
+        Ok(())
+    }
+}
+
+/// What one picture is made of.
+struct Work {
+    frame: Option<Frame>,
+    view: Arc<SubjectView>,
+    target: Option<gst_app::AppSrc>,
+}
+
+pub use stand_in::SubjectView as View;
+
+/// Until `vision_core::subject_view` is there.
+#[expect(missing_docs)]
+pub mod stand_in {
+    use super::*;
+
+    #[derive(Default, Clone)]
+    pub struct SubjectView {
+        pub level: u8,
+        pub text: bool,
+    }
+
+    impl SubjectView {
+        pub fn has_text(&self) -> bool {
+            self.text
+        }
+    }
+
+    pub fn output_size(input: (usize, usize), limit: (usize, usize)) -> (usize, usize) {
+        let limit = if input.1 > input.0 { (limit.1, limit.0) } else { limit };
+        let scale = (limit.0 as f64 / input.0 as f64).min(limit.1 as f64 / input.1 as f64).min(1.0);
+        let even = |side: usize| ((side as f64 * scale / 2.0).round() as usize * 2).max(2);
+        (even(input.0), even(input.1))
+    }
+
+    pub struct Composer;
+
+    impl Composer {
+        pub fn new() -> Self {
+            Self
+        }
+
+        pub fn compose(&mut self, input: Option<I420View<'_>>, view: &SubjectView, _: Instant, out: &mut I420Mut<'_>) {
+            let (w, h) = (out.width, out.height);
+            match input {
+                Some(i) => {
+                    let plane = |o: &mut [u8], os: usize, ow: usize, oh: usize, i: &[u8], is: usize, iw: usize, ih: usize| {
+                        for row in 0..oh {
+                            let from = &i[row * ih / oh * is..];
+                            for (x, px) in o[row * os..][..ow].iter_mut().enumerate() {
+                                *px = from[iw - 1 - x * iw / ow];
+                            }
+                        }
+                    };
+                    let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
+                    let (icw, ich) = (i.width.div_ceil(2), i.height.div_ceil(2));
+                    plane(out.y, out.y_stride, w, h, i.y, i.y_stride, i.width, i.height);
+                    plane(out.u, out.uv_stride, cw, ch, i.u, i.uv_stride, icw, ich);
+                    plane(out.v, out.uv_stride, cw, ch, i.v, i.uv_stride, icw, ich);
+                }
+                None => {
+                    out.y.fill(16);
+                    out.u.fill(128);
+                    out.v.fill(128);
+                }
+            }
+            for row in 0..16.min(h) {
+                out.y[row * out.y_stride..][..16.min(w)].fill(view.level);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A flow's side of a built-in room: one task that answers the page's offers, each with a new `webrtcbin`.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::message::{CLOSE_ENDED, ClientMessage, ServerMessage};
+use super::seats::{FlowSeat, FromSubject, Subject};
+use crate::media::FrameOutlet;
+use crate::media::branch::{SendBranch, SendOptions};
+use crate::media::ice::RemoteCandidate;
+use crate::media::peer::{Peer, PeerError, PeerEvent};
+use crate::media::sdp::{Chosen, Offer};
+use crate::room::{MediaPlugs, RoomCommand, RoomEnd, RoomError, RoomEvent};
+
+/// How long the jitter buffer waits for a packet that is late or sent again.
+const JITTER_LATENCY: Duration = Duration::from_millis(100);
+/// From the answer to a connection. Browsers give up after about 15 s, too.
+const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// Every offer costs a pipeline.
+const OFFER_GAP: Duration = Duration::from_millis(250);
+/// Offers in one flow: reloads, network changes, failures.
+const MAX_OFFERS: u32 = 30;
+/// Connections that failed in one flow.
+const MAX_FAILURES: u32 = 5;
+/// Candidates of one page. Browsers have fewer than 30.
+const MAX_CANDIDATES: u32 = 100;
+
+/// See the module.
+pub(super) struct Call {
+    seat: FlowSeat,
+    inbox: mpsc::UnboundedReceiver<FromSubject>,
+    end: RoomEnd,
+    plugs: MediaPlugs,
+    lang: String,
+    outlet: FrameOutlet,
+    subject: Option<Subject>,
+    connection: Option<Connection>,
+    offers: u32,
+    failures: u32,
+    last_offer: Option<Instant>,
+}
+
+/// One answered offer.
+struct Connection {
+    peer: Peer,
+    events: mpsc::UnboundedReceiver<PeerEvent>,
+    branch: SendBranch,
+    /// Until it is connected.
+    deadline: Option<Instant>,
+    candidates: u32,
+    has_frames: bool,
+}
+
+/// What the task waits for.
+enum Next {
+    Command(Option<RoomCommand>),
+    Subject(FromSubject),
+    Peer(PeerEvent),
+    TooLong,
+}
+
+impl Call {
+    pub fn new(
+        seat: FlowSeat,
+        inbox: mpsc::UnboundedReceiver<FromSubject>,
+        end: RoomEnd,
+        plugs: MediaPlugs,
+        lang: String,
+    ) -> Self {
+        let outlet = FrameOutlet::new(vec![plugs.screen.sink(), plugs.on_frame.clone()]);
+        let (subject, connection, last_offer) = (None, None, None);
+        Self { seat, inbox, end, plugs, lang, outlet, subject, connection, offers: 0, failures: 0, last_offer }
+    }
+
+    /// Until the flow leaves, or nothing works any more.
+    pub async fn run(mut self) {
+        loop {
+            match self.next().await {
+                Next::Command(Some(RoomCommand::Announce(announcement))) => {
+                    self.tell(ServerMessage::Outcome(announcement));
+                }
+                Next::Command(Some(RoomCommand::Leave) | None) => break,
+                Next::Subject(FromSubject::Joined(subject)) => {
+                    self.disconnect();
+                    self.subject = Some(subject);
+                    self.emit(RoomEvent::SubjectJoined).await;
+                    self.ready();
+                }
+                Next::Subject(FromSubject::Left(id)) => {
+                    if self.subject.take_if(|subject| subject.id == id).is_some() {
+                        self.disconnect();
+                        self.emit(RoomEvent::SubjectLeft).await;
+                    }
+                }
+                Next::Subject(FromSubject::Message(id, message)) => {
+                    if self.subject.as_ref().is_some_and(|subject| subject.id == id) {
+                        self.hear(message).await;
+                    }
+                }
+                Next::Peer(event) => self.peer_event(event).await,
+                Next::TooLong => self.failed(format!("not connected within {CONNECT_LIMIT:?}")).await,
+            }
+        }
+        self.tell(ServerMessage::Ended);
+        if let Some(subject) = self.subject.take() {
+            subject.close(CLOSE_ENDED);
+        }
+        self.plugs.screen.detach();
+        if let Some(connection) = self.connection.take() {
+            connection.peer.close().await;
+        }
+    }
+
+    async fn next(&mut self) -> Next {
+        let deadline = self.connection.as_ref().and_then(|connection| connection.deadline);
+        let peer = async {
+            match &mut self.connection {
+                Some(connection) => connection.events.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        let too_long = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            command = self.end.commands.recv() => Next::Command(command),
+            // the seat keeps the sender
+            Some(from) = self.inbox.recv() => Next::Subject(from),
+            Some(event) = peer => Next::Peer(event),
+            () = too_long => Next::TooLong,
+        }
+    }
+
+    async fn emit(&self, event: RoomEvent) {
+        tracing::info!(room = self.seat.room, ?event, "room");
+        // closed when the flow is leaving
+        let _ = self.end.events.send(event).await;
+    }
+
+    fn tell(&self, message: ServerMessage) {
+        if let Some(subject) = &self.subject {
+            subject.tell(message);
+        }
+    }
+
+    fn complain(&self, message: String) {
+        tracing::info!(room = self.seat.room, message, "the subject's page was told of an error");
+        self.tell(ServerMessage::Error { message });
+    }
+
+    /// Asks the page for an offer.
+    fn ready(&self) {
+        let policy = if self.plugs.ice.relay_only { "relay" } else { "all" };
+        self.tell(ServerMessage::Ready {
+            ice_servers: self.plugs.ice.servers.clone(),
+            ice_transport_policy: policy.into(),
+            lang: self.lang.clone(),
+        });
+    }
+
+    async fn hear(&mut self, message: ClientMessage) {
+        match message {
+            ClientMessage::Offer { sdp } => {
+                if self.last_offer.is_some_and(|last| last.elapsed() < OFFER_GAP) || self.offers >= MAX_OFFERS {
+                    return self.complain("too many offers".into());
+                }
+                self.offers += 1;
+                self.last_offer = Some(Instant::now());
+                let offer = Offer::parse(&sdp).and_then(|offer| Ok((offer.choose(&self.plugs.codecs)?, offer)));
+                match offer {
+                    Ok((chosen, offer)) => self.connect(&offer, &chosen).await,
+                    Err(error) => self.complain(error.to_string()),
+                }
+            }
+            ClientMessage::Candidate { candidate, .. } => {
+                let Some(connection) = &mut self.connection else {
+                    return self.complain("a candidate before an offer".into());
+                };
+                connection.candidates += 1;
+                if connection.candidates > MAX_CANDIDATES {
+                    return self.complain("too many candidates".into());
+                }
+                match RemoteCandidate::parse(&candidate.unwrap_or_default()) {
+                    // the one section that is left of the offer
+                    Some(candidate) => connection.peer.add_candidate(0, &candidate),
+                    None => self.complain("the candidate cannot be read".into()),
+                }
+            }
+            // the socket closes, and says so
+            ClientMessage::Bye => (),
+        }
+    }
+
+    async fn connect(&mut self, offer: &Offer, chosen: &Chosen) {
+        self.replace("a new offer").await;
+        match self.answer(offer, chosen).await {
+            Ok((connection, sdp)) => {
+                for candidate in &offer.candidates {
+                    if let Some(candidate) = RemoteCandidate::parse(candidate) {
+                        connection.peer.add_candidate(0, &candidate);
+                    }
+                }
+                self.connection = Some(connection);
+                self.tell(ServerMessage::Answer { sdp });
+            }
+            Err(error) => {
+                tracing::warn!(room = self.seat.room, %error, "the offer could not be answered");
+                self.complain("the offer could not be answered".into());
+                self.failed(error.to_string()).await;
+            }
+        }
+    }
+
+    async fn answer(&self, offer: &Offer, chosen: &Chosen) -> Result<(Connection, String), PeerError> {
+        let name = format!("direct-{}-{}", self.seat.room, self.offers);
+        let (ice, tap, codec) = (self.plugs.ice.clone(), self.outlet.tap(), chosen.codec);
+        let options = SendOptions {
+            codec,
+            payload: chosen.payload,
+            bitrate: self.plugs.bitrate,
+            extensions: offer.extensions.clone(),
+            offers: false,
+        };
+        let build = tokio::task::spawn_blocking(move || {
+            let (peer, events) = Peer::new(&name, &ice, JITTER_LATENCY)?;
+            let branch = SendBranch::new(&options)?;
+            peer.send(&branch, false)?;
+            peer.receive(codec, tap)?;
+            peer.play()?;
+            Ok::<_, PeerError>((peer, branch, events))
+        });
+        let (peer, branch, events) = build
+            .await
+            .map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })??;
+        let answer = peer.answer(&offer.for_webrtcbin(chosen)).await?;
+        let deadline = Some(Instant::now() + CONNECT_LIMIT);
+        let connection = Connection { peer, events, branch, deadline, candidates: 0, has_frames: false };
+        Ok((connection, offer.complete_answer(&answer)))
+    }
+
+    async fn peer_event(&mut self, event: PeerEvent) {
+        let Some(connection) = &mut self.connection else { return };
+        match event {
+            PeerEvent::Candidate { candidate, mline } => self.tell(ServerMessage::Candidate { candidate, mline }),
+            PeerEvent::Connected => {
+                connection.deadline = None;
+                self.plugs.screen.attach(connection.branch.pictures());
+            }
+            PeerEvent::FirstFrame => {
+                connection.has_frames = true;
+                self.emit(RoomEvent::MediaStarted { connection: self.offers }).await;
+            }
+            PeerEvent::Failed(failure) => self.failed(failure.to_string()).await,
+        }
+    }
+
+    /// The connection does not work (any more): asks for another, unless that has been tried enough.
+    async fn failed(&mut self, reason: String) {
+        tracing::warn!(room = self.seat.room, reason, "the connection with the subject failed");
+        self.failures += 1;
+        self.replace(&reason).await;
+        if self.failures < MAX_FAILURES {
+            self.ready();
+        } else {
+            self.emit(RoomEvent::Lost(RoomError::NoConnection { attempts: self.failures, reason })).await;
+        }
+    }
+
+    /// Ends the connection because another one is coming.
+    async fn replace(&mut self, reason: &str) {
+        let had_frames = self.connection.as_ref().is_some_and(|connection| connection.has_frames);
+        self.disconnect();
+        if had_frames {
+            self.emit(RoomEvent::MediaLost { reason: reason.into() }).await;
+        }
+    }
+
+    /// Ends the connection, if there is one, without waiting for its end.
+    fn disconnect(&mut self) {
+        self.plugs.screen.detach();
+        if let Some(connection) = self.connection.take() {
+            tokio::spawn(connection.peer.close());
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! How the service joins a call.
+//!
+//! A flow does not know which kind of room it is in: it gives [`Rooms::join`] a URL and the plugs of its media, gets a
+//! [`RoomLink`], reads [`RoomEvent`]s from it and leaves.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`direct`] | the built-in room, `direct:ROOM`: a browser at `/call/ROOM` talks WebRTC straight to the service |
+
+pub mod direct;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::media::{Codec, FrameSink, IceOptions, Screen};
+use direct::DirectRooms;
+
+/// Longer than any room needs to say goodbye and stop its pipelines.
+const LEAVE_LIMIT: Duration = Duration::from_secs(8);
+const EVENTS: usize = 32;
+const COMMANDS: usize = 8;
+
+/// Which room, out of a controller's `ws_url`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomUrl {
+    /// The built-in room of this name.
+    Direct(String),
+    /// A room on a media server, by its WebSocket.
+    Server(url::Url),
+}
+
+/// Why a `ws_url` is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomUrlError {
+    /// Another scheme, or no URL at all.
+    #[error("ws_url has to be direct:ROOM, ws://... or wss://...")]
+    Scheme,
+    /// A name that does not fit into a path.
+    #[error("a room's name has 1 to 64 letters, digits, dots, dashes and underscores")]
+    Name,
+}
+
+/// Whether this can be the name of a built-in room.
+pub fn is_room_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+}
+
+impl RoomUrl {
+    /// Reads `direct:ROOM`, `ws://...` or `wss://...`.
+    pub fn parse(text: &str) -> Result<Self, RoomUrlError> {
+        if let Some(name) = text.strip_prefix("direct:") {
+            return if is_room_name(name) { Ok(Self::Direct(name.into())) } else { Err(RoomUrlError::Name) };
+        }
+        match url::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.has_host() => Ok(Self::Server(url)),
+            _ => Err(RoomUrlError::Scheme),
+        }
+    }
+}
+
+// The query of a server's URL may hold a token.
+impl fmt::Display for RoomUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct(name) => write!(f, "direct:{name}"),
+            Self::Server(url) => write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
+        }
+    }
+}
+
+/// Why a room cannot be joined, or why it is over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RoomError {
+    /// Another flow is in it.
+    #[error("room {0} already has a running verification")]
+    Occupied(String),
+    /// Not built in.
+    #[error("rooms on a media server ({0}) are not supported by this version; use direct:ROOM")]
+    Unsupported(String),
+    /// Every try at a connection with the subject failed.
+    #[error("no media connection with the subject after {attempts} attempts; the last one: {reason}")]
+    NoConnection {
+        /// How many.
+        attempts: u32,
+        /// The last one's.
+        reason: String,
+    },
+}
+
+/// What happens in a room, in the order in which it happens. After the channel's end nothing happens any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RoomEvent {
+    /// A subject is there; its media is still on the way.
+    SubjectJoined,
+    /// Frames come. Said once for each connection (or producer): what was seen on an earlier one says nothing about who
+    /// is in front of the camera now.
+    MediaStarted {
+        /// Counts from 1.
+        connection: u32,
+    },
+    /// Frames come no more, though the subject is still there: a new connection is on its way.
+    MediaLost {
+        /// For the log.
+        reason: String,
+    },
+    /// The subject has gone. It may come back.
+    SubjectLeft,
+    /// The room is over; the last event.
+    Lost(RoomError),
+}
+
+/// What a flow plugs into a call.
+#[derive(Clone)]
+pub struct MediaPlugs {
+    /// Gets every frame of the subject, on a GStreamer thread: must not block.
+    pub on_frame: FrameSink,
+    /// What the subject sees. The room feeds it the frames and connects it; the flow only sets its view.
+    pub screen: Arc<Screen>,
+    /// How peers find each other.
+    pub ice: IceOptions,
+    /// Which may be used, the preferred one first.
+    pub codecs: Vec<Codec>,
+    /// Bits per second sent.
+    pub bitrate: u32,
+}
+
+/// The result, for a page that shows it beside the picture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Verified, or not.
+    pub success: bool,
+    /// The outcome's code.
+    pub reason: String,
+    /// The same for the subject, in their language.
+    pub text: String,
+}
+
+pub(crate) enum RoomCommand {
+    Announce(Announcement),
+    Leave,
+}
+
+/// A flow's hold on a room. Dropping it leaves as well, without waiting.
+pub struct RoomLink {
+    events: mpsc::Receiver<RoomEvent>,
+    commands: mpsc::Sender<RoomCommand>,
+    task: JoinHandle<()>,
+}
+
+impl RoomLink {
+    /// The next event; `None` when the room's task has ended. Cancel safe.
+    pub async fn next(&mut self) -> Option<RoomEvent> {
+        self.events.recv().await
+    }
+
+    /// Tells the subject's page the result. Pages of rooms that have no way to be told do without: the picture says it.
+    pub fn announce(&self, announcement: Announcement) {
+        // full means that the room hangs; leaving will end it
+        let _ = self.commands.try_send(RoomCommand::Announce(announcement));
+    }
+
+    /// Leaves: tells the other side that the call is over and waits until everything has stopped.
+    pub async fn leave(self) {
+        let Self { events, commands, mut task } = self;
+        drop(events);
+        let _ = commands.try_send(RoomCommand::Leave);
+        drop(commands);
+        if tokio::time::timeout(LEAVE_LIMIT, &mut task).await.is_err() {
+            tracing::error!("leaving the room took longer than {LEAVE_LIMIT:?}; it is left behind");
+            task.abort();
+        }
+    }
+}
+
+/// Both ends of a link, for the task that runs a room.
+pub(crate) struct RoomEnd {
+    pub events: mpsc::Sender<RoomEvent>,
+    pub commands: mpsc::Receiver<RoomCommand>,
+}
+
+/// Starts a room's task.
+pub(crate) fn link<F>(run: impl FnOnce(RoomEnd) -> F) -> RoomLink
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (commands, command_receiver) = mpsc::channel(COMMANDS);
+    let task = tokio::spawn(run(RoomEnd { events: event_sender, commands: command_receiver }));
+    RoomLink { events, commands, task }
+}
+
+/// All rooms that this service can join.
+#[derive(Clone, Default)]
+pub struct Rooms {
+    /// The built-in ones.
+    pub direct: DirectRooms,
+}
+
+impl Rooms {
+    /// Joins a room; returns at once for a room whose subject is not there yet. `lang` is the language of the page.
+    pub async fn join(&self, url: &RoomUrl, plugs: MediaPlugs, lang: &str) -> Result<RoomLink, RoomError> {
+        match url {
+            RoomUrl::Direct(name) => self.direct.join(name, plugs, lang),
+            RoomUrl::Server(_) => Err(RoomError::Unsupported(url.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_named_by_url() {
+        assert_eq!(RoomUrl::parse("direct:a.B-1_"), Ok(RoomUrl::Direct("a.B-1_".into())));
+        for name in ["", "a/b", "a b", "ü", "..%2f", &"a".repeat(65)] {
+            assert_eq!(RoomUrl::parse(&format!("direct:{name}")), Err(RoomUrlError::Name), "{name}");
+        }
+        let server = RoomUrl::parse("wss://sfu.example.org:4443/?roomId=r&peerId=secret").unwrap();
+        assert!(matches!(server, RoomUrl::Server(_)));
+        assert_eq!(server.to_string(), "wss://sfu.example.org");
+        for other in ["", "http://x", "ws:", "wss://", "direct", "file:///etc/passwd"] {
+            assert_eq!(RoomUrl::parse(other), Err(RoomUrlError::Scheme), "{other}");
+        }
+    }
+}

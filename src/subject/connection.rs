@@ -1,0 +1,105 @@
+//! One offer of a simulated subject and the peer behind it.
+
+use std::time::Duration;
+
+use gst::prelude::*;
+use tokio::sync::mpsc;
+
+use super::SubjectError;
+use super::camera::Lens;
+use crate::media::branch::{SendBranch, SendOptions};
+use crate::media::ice::RemoteCandidate;
+use crate::media::peer::{Peer, PeerError, PeerEvent};
+use crate::media::sdp::{Extension, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI};
+use crate::media::{Codec, FrameOutlet, IceOptions};
+
+const LATENCY: Duration = Duration::from_millis(50);
+const PAYLOAD: u8 = 96;
+const ORIENTATION_ID: u8 = 4;
+const TRANSPORT_CC_ID: u8 = 3;
+
+/// What every connection of a subject is made with.
+#[derive(Clone)]
+pub(super) struct Offering {
+    pub codec: Codec,
+    pub bitrate: u32,
+    pub ice: IceOptions,
+}
+
+/// One connection, from its offer on.
+pub(super) struct Connection {
+    pub peer: Peer,
+    pub events: mpsc::UnboundedReceiver<PeerEvent>,
+    pub branch: SendBranch,
+    answered: bool,
+    /// Candidates that came before the answer.
+    early: Vec<RemoteCandidate>,
+}
+
+impl Connection {
+    /// Makes a peer and its offer.
+    pub async fn offer(offering: Offering, outlet: &FrameOutlet, lens: Lens) -> Result<(Self, String), SubjectError> {
+        let tap = outlet.tap();
+        let build = tokio::task::spawn_blocking(move || {
+            let Offering { codec, bitrate, ice } = offering;
+            let extension = |id, uri: &str| Extension { id, uri: uri.into() };
+            let extensions =
+                vec![extension(TRANSPORT_CC_ID, TRANSPORT_CC_URI), extension(ORIENTATION_ID, VIDEO_ORIENTATION_URI)];
+            let (peer, events) = Peer::new("subject", &ice, LATENCY)?;
+            let branch = SendBranch::new(&SendOptions { codec, payload: PAYLOAD, bitrate, extensions, offers: true })?;
+            mark_orientation(&branch, lens);
+            peer.send(&branch, false)?;
+            peer.receive(codec, tap)?;
+            peer.play()?;
+            Ok::<_, PeerError>(Self { peer, events, branch, answered: false, early: Vec::new() })
+        });
+        let connection = build
+            .await
+            .map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })??;
+        let sdp = connection.peer.offer().await?;
+        Ok((connection, sdp))
+    }
+
+    pub async fn answer(&mut self, sdp: &str) -> Result<(), SubjectError> {
+        self.peer.accept(sdp).await?;
+        self.answered = true;
+        for candidate in self.early.drain(..) {
+            self.peer.add_candidate(0, &candidate);
+        }
+        Ok(())
+    }
+
+    pub fn candidate(&mut self, candidate: RemoteCandidate) {
+        if self.answered {
+            self.peer.add_candidate(0, &candidate);
+        } else {
+            self.early.push(candidate);
+        }
+    }
+}
+
+/// Writes the orientation into the last packet of every picture, as a phone does.
+fn mark_orientation(branch: &SendBranch, lens: Lens) {
+    let Some(pad) = branch.payloader().static_pad("src") else { return };
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
+        let Some(orientation) = lens.orientation() else { return gst::PadProbeReturn::Ok };
+        let mark = |buffer: &mut gst::BufferRef| {
+            if let Ok(mut packet) = gst_rtp::RTPBuffer::from_buffer_writable(buffer)
+                && packet.is_marker()
+            {
+                let _ = packet.add_extension_onebyte_header(ORIENTATION_ID, &[orientation.to_byte()]);
+            }
+        };
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => mark(buffer.make_mut()),
+            Some(gst::PadProbeData::BufferList(list)) => {
+                list.make_mut().foreach_mut(|mut buffer, _| {
+                    mark(buffer.make_mut());
+                    std::ops::ControlFlow::Continue(Some(buffer))
+                });
+            }
+            _ => (),
+        }
+        gst::PadProbeReturn::Ok
+    });
+}

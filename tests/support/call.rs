@@ -1,0 +1,163 @@
+//! A built-in room on a port of loopback, a flow's side without a flow, and subjects.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use vision_service::media::screen::{ScreenOptions, View};
+use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
+use vision_service::room::direct::{self, DirectRooms};
+use vision_service::room::{MediaPlugs, RoomEvent, RoomLink};
+use vision_service::subject::camera::Source;
+use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
+
+/// No step of a call on loopback takes longer.
+pub const LIMIT: Duration = Duration::from_secs(10);
+
+/// The service's side of the rooms, served on a free port.
+pub struct House {
+    pub rooms: DirectRooms,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl House {
+    pub async fn open() -> Self {
+        vision_service::media::init().unwrap();
+        let rooms = DirectRooms::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let server = warp::serve(direct::filter(rooms.clone())).incoming(listener).graceful(async {
+            let _ = stopped.await;
+        });
+        tokio::spawn(server.run());
+        Self { rooms, address, stop: Some(stop) }
+    }
+
+    pub fn url(&self, room: &str) -> String {
+        format!("ws://{}/call/{room}/ws", self.address)
+    }
+
+    /// Joins as a flow does, with a screen that shows the input, mirrored.
+    pub fn join(&self, room: &str) -> Call {
+        self.join_with(room, IceOptions { loopback: true, ..IceOptions::default() }, &Codec::ALL)
+    }
+
+    pub fn join_with(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Call {
+        let frames = Frames::default();
+        let screen = Screen::start(ScreenOptions::default(), View { level: 235, text: true }).unwrap();
+        let plugs = MediaPlugs {
+            on_frame: frames.sink(),
+            screen: screen.clone(),
+            ice,
+            codecs: codecs.to_vec(),
+            bitrate: 500_000,
+        };
+        let link = self.rooms.join(room, plugs, "en").unwrap();
+        Call { link, screen, frames }
+    }
+
+    pub async fn subject(&self, room: &str, source: &str) -> (GstSubject, Frames) {
+        self.subject_with(room, source, |_| ()).await
+    }
+
+    pub async fn subject_with(
+        &self,
+        room: &str,
+        source: &str,
+        change: impl FnOnce(&mut SubjectOptions),
+    ) -> (GstSubject, Frames) {
+        let frames = Frames::default();
+        let mut options = SubjectOptions::new(self.url(room), Source::Launch(source.into()));
+        options.on_frame = Some(frames.sink());
+        options.size = Some((320, 240));
+        change(&mut options);
+        (GstSubject::join(options).await.unwrap(), frames)
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+    }
+}
+
+/// A flow's side.
+pub struct Call {
+    pub link: RoomLink,
+    pub screen: Arc<Screen>,
+    pub frames: Frames,
+}
+
+impl Call {
+    /// Waits for an event, passing over others.
+    pub async fn wait(&mut self, wanted: impl Fn(&RoomEvent) -> bool) -> RoomEvent {
+        tokio::time::timeout(LIMIT, async {
+            loop {
+                let event = self.link.next().await.expect("the room ended");
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        })
+        .await
+        .expect("the event did not come in time")
+    }
+
+    pub async fn media(&mut self) -> RoomEvent {
+        self.wait(|event| matches!(event, RoomEvent::MediaStarted { .. })).await
+    }
+}
+
+/// Waits for something that happens to a subject, passing over other things.
+pub async fn subject_event(subject: &mut GstSubject, wanted: impl Fn(&SubjectEvent) -> bool) -> SubjectEvent {
+    tokio::time::timeout(LIMIT, async {
+        loop {
+            let event = subject.next().await.expect("the subject ended");
+            if wanted(&event) {
+                return event;
+            }
+        }
+    })
+    .await
+    .expect("the event did not come in time")
+}
+
+/// Counts frames and keeps the newest.
+#[derive(Clone, Default)]
+pub struct Frames(Arc<Mutex<(usize, Option<Frame>)>>);
+
+impl Frames {
+    pub fn sink(&self) -> FrameSink {
+        let frames = self.clone();
+        Arc::new(move |frame| {
+            let mut frames = frames.0.lock().unwrap();
+            frames.0 += 1;
+            frames.1 = Some(frame);
+        })
+    }
+
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().0
+    }
+
+    pub fn newest(&self) -> Option<Frame> {
+        self.0.lock().unwrap().1.clone()
+    }
+
+    /// Waits until a frame fits.
+    pub async fn until(&self, what: &str, fits: impl Fn(&Frame) -> bool) -> Frame {
+        let start = Instant::now();
+        loop {
+            if let Some(frame) = self.newest().filter(&fits) {
+                return frame;
+            }
+            assert!(start.elapsed() < LIMIT, "no frame {what} within {LIMIT:?}; the newest: {:?}", self.newest());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
