@@ -196,22 +196,19 @@ impl Demo {
     }
 }
 
-/// `POST /demo/start?lang=`, the picture as its body. The page itself is among [`super::pages`].
-pub fn filter(
-    demo: Arc<Demo>,
-) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+/// `POST /demo/start?lang=`, the picture as its body; not there without a demo. The page itself is among [`super::pages`].
+pub fn filter(demo: Option<Arc<Demo>>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::path!("demo" / "start")
+        .and_then(move || {
+            let demo = demo.clone();
+            async move { demo.ok_or_else(warp::reject::not_found) }
+        })
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
         .and(body::limited(MAX_BODY))
-        .then(move |headers: HeaderMap, query: Query, body| {
-            let demo = demo.clone();
-            async move {
-                demo.begin(&headers, query.lang, body)
-                    .await
-                    .unwrap_or_else(|reply| *reply)
-            }
+        .then(|demo: Arc<Demo>, headers: HeaderMap, query: Query, body| async move {
+            demo.begin(&headers, query.lang, body).await.unwrap_or_else(|reply| *reply)
         })
 }
 
@@ -363,7 +360,7 @@ mod tests {
             .method("POST")
             .path(&format!("/demo/start{query}"))
             .header("content-type", content_type);
-        let answer = request.body(body).reply(&filter(demo.clone())).await;
+        let answer = request.body(body).reply(&filter(Some(demo.clone()))).await;
         (
             answer.status().as_u16(),
             serde_json::from_slice(answer.body()).unwrap(),
