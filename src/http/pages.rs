@@ -19,6 +19,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const HTML: &str = "text/html; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const ICON: &str = "image/svg+xml";
 
 macro_rules! file {
     ($name:literal, $type:expr) => {
@@ -36,7 +37,10 @@ const DEMO_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/asset
 /// Served under `/call/assets/`, which is open to everybody as the call pages are.
 const FILES: &[(&str, &str, &str)] = &[
     file!("style.css", STYLE),
+    file!("icon.svg", ICON),
+    file!("dom.js", SCRIPT),
     file!("words.js", SCRIPT),
+    file!("camera.js", SCRIPT),
     file!("call.js", SCRIPT),
     file!("stage.js", SCRIPT),
     file!("call-page.js", SCRIPT),
