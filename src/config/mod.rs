@@ -138,6 +138,7 @@ impl Config {
                 relay_only: r.required("ice.relay_only"),
                 port_range: r.optional("ice.port_range"),
                 announced_address: r.optional("ice.announced_address"),
+                loopback: r.required("ice.loopback"),
             },
             controller: Controller { retry_for: r.required("controller.retry_for"), timeout: r.required("controller.timeout") },
             references: References {

@@ -10,6 +10,7 @@ use vision_core::position::PositionLimits;
 
 use super::ice::IceServer;
 use super::parse::FromText;
+pub use crate::media::codec::Codec;
 
 /// `off | observe | enforce`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +32,6 @@ impl FromText for CheckMode {
             _ => Err("off, observe or enforce".to_owned()),
         }
     }
-}
-
-/// A video codec.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    /// VP8.
-    Vp8,
-    /// H.264, constrained baseline.
-    H264,
 }
 
 /// How logs are written.
@@ -136,6 +128,7 @@ pub struct Ice {
     pub relay_only: bool,
     pub port_range: Option<(u16, u16)>,
     pub announced_address: Option<IpAddr>,
+    pub loopback: bool,
 }
 
 /// Callbacks.
