@@ -1,5 +1,7 @@
 //! Integration tests, one binary.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
+mod http_api;
 mod media_roundtrip;
 mod support;
+mod verification;
