@@ -36,7 +36,7 @@
 //! | [`outbound`] | HTTP that the service itself sends: clients, limits, retries |
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`analyze`] | the command that runs the networks over a file |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `controller` |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -53,6 +53,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod controller;
+pub mod demo;
 pub mod flow;
 pub mod http;
 pub mod matching;

@@ -43,7 +43,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Config::from_layers(&layers)?;
             write!(out, "{}", config::describe(&layers))?;
         }
-        Command::Demo { .. } | Command::Analyze { .. } => anyhow::bail!("not there yet"),
+        Command::Demo { out, config } => return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?),
+        Command::Analyze { .. } => anyhow::bail!("not there yet"),
         Command::Match { a, b, json, config } => return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?),
     }
     Ok(ExitCode::SUCCESS)
