@@ -3,3 +3,4 @@
 
 mod media_roundtrip;
 mod support;
+mod web_pages;
