@@ -48,9 +48,12 @@
 //! wait has a named limit. A flow ends with exactly one outcome, whatever fails. No picture, embedding or full token is
 //! logged.
 
+pub mod app;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod controller;
+pub mod flow;
 pub mod http;
 pub mod matching;
 pub mod media;

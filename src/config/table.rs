@@ -79,7 +79,7 @@ pub const SETTINGS: &[Setting] = &[
     s("ice.relay_only", "ICE_RELAY_ONLY", "false", "Use relayed candidates only."),
     s("ice.port_range", "ICE_PORT_RANGE", "", "UDP ports for media: `40000-40100`. Unset: any."),
     s("ice.announced_address", "ICE_ANNOUNCED_ADDRESS", "", "Address to announce in place of the machine's own, behind one-to-one NAT."),
-    s("ice.loopback", "ICE_LOOPBACK", "true", "Offer loopback addresses too, for a browser on the same machine."),
+    s("ice.loopback", "ICE_LOOPBACK", "true", "Offer 127.0.0.1 and ::1 as well: for a browser on the same machine, where that has no network."),
     s("ice.mediasoup_relay", "USE_MEDIASOUP_ICE_RELAY", "false", "Relay only, in rooms of a mediasoup server. Read and shown; those rooms come with a later version."),
 
     s("controller.retry_for", "CALLBACK_RETRY_FOR", "120s", "How long the outcome's callback is tried again, beyond the flow's own limit."),

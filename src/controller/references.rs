@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_url::DataUrl;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use image::imageops::FilterType;
 use image::{DynamicImage, RgbImage};
 use reqwest::{Client, StatusCode};
@@ -175,17 +175,21 @@ impl ReferenceLoader {
         if entries.is_empty() {
             return Err(NoReferences::Empty);
         }
-        let results: Vec<_> = stream::iter(entries.iter().enumerate())
-            .map(|(index, entry)| async move {
-                let result = match index < self.limits.max_count {
-                    true => self.read(entry, datastore, deadline).await,
-                    false => Err(Unreadable::BeyondCount(self.limits.max_count)),
+        let reads: Vec<_> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                let read = async move {
+                    let result = match index < self.limits.max_count {
+                        true => self.read(entry, datastore, deadline).await,
+                        false => Err(Unreadable::BeyondCount(self.limits.max_count)),
+                    };
+                    (index + 1, result)
                 };
-                (index + 1, result)
+                read.boxed()
             })
-            .buffered(FETCHES)
-            .collect()
-            .await;
+            .collect();
+        let results: Vec<_> = stream::iter(reads).buffered(FETCHES).collect().await;
         let (mut read, mut skipped) = (Vec::new(), Vec::new());
         for (position, result) in results {
             match result {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 use vision_core::picture::Picture;
 
@@ -119,7 +119,8 @@ impl EmbeddedMatcher {
         side: Side,
         deadline: Instant,
     ) -> Vec<Result<Embedding, Incomparable>> {
-        stream::iter(pictures).map(|picture| self.embed(picture, side, deadline)).buffered(IN_FLIGHT).collect().await
+        let embeddings: Vec<_> = pictures.into_iter().map(|p| self.embed(p, side, deadline).boxed()).collect();
+        stream::iter(embeddings).buffered(IN_FLIGHT).collect().await
     }
 
     async fn embed(&self, picture: Arc<dyn Picture>, side: Side, deadline: Instant) -> Result<Embedding, Incomparable> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | here | the decision, pure, and the entry that is the same for both matchers |
 //! | [`embedded`] | the service's own networks |
+//! | [`engine`] | the inference engine in their place |
 //! | [`remote`] | a matcher elsewhere, by the original's `POST /face_match` |
 //! | `encode` | pictures as JPEG data URLs |
 //!
@@ -11,6 +12,7 @@
 //! verified when the mean over those that can is below the threshold. Without any there is no verification.
 
 pub mod embedded;
+pub mod engine;
 pub(crate) mod encode;
 pub mod remote;
 
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 use vision_core::picture::Picture;
 
 pub use self::embedded::EmbeddedMatcher;
+pub use self::engine::EngineEmbedder;
 pub use self::remote::RemoteMatcher;
 use crate::controller::references::Reference;
 

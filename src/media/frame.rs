@@ -63,12 +63,12 @@ impl fmt::Debug for Frame {
 /// Who gets the frames. Called on a GStreamer thread: it must not block.
 pub type FrameSink = Arc<dyn Fn(Frame) + Send + Sync>;
 
-/// Numbers and dates the frames of one flow, over all its connections, and hands them to the sinks.
+/// Numbers and dates the frames of one flow, over all its connections, and hands them to the sink.
 #[derive(Clone)]
 pub struct FrameOutlet(Arc<Outlet>);
 
 struct Outlet {
-    sinks: Vec<FrameSink>,
+    sink: FrameSink,
     sequence: AtomicU64,
     clock: Mutex<Clock>,
 }
@@ -81,9 +81,9 @@ struct Clock {
 }
 
 impl FrameOutlet {
-    /// Frames go to the sinks in this order.
-    pub fn new(sinks: Vec<FrameSink>) -> Self {
-        Self(Arc::new(Outlet { sinks, sequence: AtomicU64::new(0), clock: Mutex::default() }))
+    /// All frames go to the sink.
+    pub fn new(sink: FrameSink) -> Self {
+        Self(Arc::new(Outlet { sink, sequence: AtomicU64::new(0), clock: Mutex::default() }))
     }
 
     /// For one connection: its presentation times start anywhere.
@@ -121,11 +121,7 @@ impl FrameTap {
     pub fn push(&mut self, picture: Arc<dyn Picture>, pts: Option<Duration>, received: Instant) {
         let timestamp = self.outlet.date(pts, received, &mut self.base);
         let sequence = self.outlet.0.sequence.fetch_add(1, Ordering::Relaxed);
-        let frame = Frame { picture, timestamp, received, sequence };
-        if let Some((last, others)) = self.outlet.0.sinks.split_last() {
-            others.iter().for_each(|sink| sink(frame.clone()));
-            last(frame);
-        }
+        (self.outlet.0.sink)(Frame { picture, timestamp, received, sequence });
     }
 }
 
@@ -138,9 +134,9 @@ mod tests {
     fn time_and_numbers_go_on_over_connections() {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = seen.clone();
-        let outlet = FrameOutlet::new(vec![Arc::new(move |frame: Frame| {
+        let outlet = FrameOutlet::new(Arc::new(move |frame: Frame| {
             sink.lock().unwrap().push((frame.sequence, frame.timestamp.as_millis()));
-        })]);
+        }));
         let picture: Arc<dyn Picture> = Arc::new(RgbPicture { data: vec![0; 3], width: 1, height: 1 });
         let start = Instant::now();
         let ms = Duration::from_millis;

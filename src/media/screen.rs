@@ -7,11 +7,11 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use vision_core::picture::{I420Mut, I420View, PictureView};
+use vision_core::picture::{I420View, PictureView};
+use vision_core::subject_view::{Composer, SubjectView, output_size};
 
 use super::frame::{Frame, FrameSink};
 use super::pool::PicturePool;
-use stand_in::{Composer, SubjectView, output_size};
 
 /// A camera that has been quiet for this long is shown as black: the picture would lie.
 const STALE: Duration = Duration::from_secs(3);
@@ -35,17 +35,6 @@ impl Default for ScreenOptions {
     }
 }
 
-/// When things first happened on a screen.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ScreenFigures {
-    /// The first frame came in.
-    pub first_frame: Option<Instant>,
-    /// The first picture with any text on it was handed to a connection.
-    pub first_text: Option<Instant>,
-    /// Pictures composed so far.
-    pub composed: u64,
-}
-
 /// The subject's screen. Its thread ends when the last handle is dropped.
 pub struct Screen {
     shared: Arc<Shared>,
@@ -57,13 +46,17 @@ struct Shared {
 }
 
 /// What the next picture is made of.
+#[derive(Default)]
 struct Slot {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     /// The view is new: compose now.
     hurry: bool,
     target: Option<gst_app::AppSrc>,
-    figures: ScreenFigures,
+    /// When the first frame came in.
+    first_frame: Option<Instant>,
+    /// When the first picture with words on it was handed to a connection.
+    first_text: Option<Instant>,
     stop: bool,
 }
 
@@ -74,22 +67,15 @@ impl Shared {
 }
 
 impl Screen {
-    /// Starts a screen's thread.
-    pub fn start(options: ScreenOptions, view: SubjectView) -> std::io::Result<Arc<Self>> {
-        let shared = Arc::new(Shared {
-            slot: Mutex::new(Slot {
-                frame: None,
-                view: Arc::new(view),
-                hurry: false,
-                target: None,
-                figures: ScreenFigures::default(),
-                stop: false,
-            }),
-            changed: Condvar::new(),
-        });
+    /// Starts a screen's thread. Where the machine has no thread left, nothing will be shown, which is said in the log.
+    pub fn start(options: ScreenOptions) -> Self {
+        let shared = Arc::new(Shared { slot: Mutex::default(), changed: Condvar::new() });
         let worker = shared.clone();
-        std::thread::Builder::new().name("screen".into()).spawn(move || Worker::new(worker, options).run())?;
-        Ok(Arc::new(Self { shared }))
+        let thread = std::thread::Builder::new().name("screen".into()).spawn(move || Worker::new(worker, options).run());
+        if let Err(error) = thread {
+            tracing::error!(%error, "a subject's screen has no thread");
+        }
+        Self { shared }
     }
 
     /// Where frames go in. Holds no handle on the screen.
@@ -98,11 +84,16 @@ impl Screen {
         Arc::new(move |frame| {
             let Some(shared) = shared.upgrade() else { return };
             let mut slot = shared.lock();
-            slot.figures.first_frame.get_or_insert(frame.received);
+            slot.first_frame.get_or_insert(frame.received);
             let old = slot.frame.replace(frame);
             drop(slot);
             drop(old);
         })
+    }
+
+    /// Where a room connects its subject.
+    pub fn outlet(&self) -> ScreenOutlet {
+        ScreenOutlet { shared: Arc::downgrade(&self.shared) }
     }
 
     /// Shows another view from now on.
@@ -113,23 +104,10 @@ impl Screen {
         self.shared.changed.notify_one();
     }
 
-    /// Sends what is composed into this connection from now on, in place of an earlier one.
-    pub fn attach(&self, pictures: &gst_app::AppSrc) {
-        self.shared.lock().target = Some(pictures.clone());
-        self.shared.changed.notify_one();
-    }
-
-    /// Nobody is connected any more: forgets the connection and the last frame.
-    pub fn detach(&self) {
-        let mut slot = self.shared.lock();
-        let old = (slot.target.take(), slot.frame.take());
-        drop(slot);
-        drop(old);
-    }
-
-    /// When things first happened.
-    pub fn figures(&self) -> ScreenFigures {
-        self.shared.lock().figures
+    /// How long after the first frame the first picture with any words on it was handed to the subject's connection.
+    pub fn first_text_after(&self) -> Option<Duration> {
+        let slot = self.shared.lock();
+        Some(slot.first_text?.saturating_duration_since(slot.first_frame?))
     }
 }
 
@@ -137,6 +115,30 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.shared.lock().stop = true;
         self.shared.changed.notify_one();
+    }
+}
+
+/// A room's end of a screen. Does not keep it alive.
+#[derive(Clone)]
+pub struct ScreenOutlet {
+    shared: Weak<Shared>,
+}
+
+impl ScreenOutlet {
+    /// What is composed goes into this connection from now on, in place of an earlier one.
+    pub fn attach(&self, pictures: &gst_app::AppSrc) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        shared.lock().target = Some(pictures.clone());
+        shared.changed.notify_one();
+    }
+
+    /// Nobody is connected any more: forgets the connection and the last frame.
+    pub fn detach(&self) {
+        let Some(shared) = self.shared.upgrade() else { return };
+        let mut slot = shared.lock();
+        let old = (slot.target.take(), slot.frame.take());
+        drop(slot);
+        drop(old);
     }
 }
 
@@ -226,13 +228,15 @@ impl Worker {
             // a connection that is just closing refuses; it will be detached
             pushed = target.push_buffer(picture.into_buffer()).is_ok();
         }
-        let mut slot = self.shared.lock();
-        slot.figures.composed += 1;
-        if pushed && work.view.has_text() {
-            slot.figures.first_text.get_or_insert_with(Instant::now);
+        if pushed && has_words(&work.view) {
+            self.shared.lock().first_text.get_or_insert_with(Instant::now);
         }
         Ok(())
     }
+}
+
+fn has_words(view: &SubjectView) -> bool {
+    !view.message.is_empty() || view.warning.is_some()
 }
 
 /// What one picture is made of.
@@ -240,68 +244,4 @@ struct Work {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     target: Option<gst_app::AppSrc>,
-}
-
-pub use stand_in::SubjectView as View;
-
-/// Until `vision_core::subject_view` is there.
-#[expect(missing_docs)]
-pub mod stand_in {
-    use super::*;
-
-    #[derive(Default, Clone)]
-    pub struct SubjectView {
-        pub level: u8,
-        pub text: bool,
-    }
-
-    impl SubjectView {
-        pub fn has_text(&self) -> bool {
-            self.text
-        }
-    }
-
-    pub fn output_size(input: (usize, usize), limit: (usize, usize)) -> (usize, usize) {
-        let limit = if input.1 > input.0 { (limit.1, limit.0) } else { limit };
-        let scale = (limit.0 as f64 / input.0 as f64).min(limit.1 as f64 / input.1 as f64).min(1.0);
-        let even = |side: usize| ((side as f64 * scale / 2.0).round() as usize * 2).max(2);
-        (even(input.0), even(input.1))
-    }
-
-    pub struct Composer;
-
-    impl Composer {
-        pub fn new() -> Self {
-            Self
-        }
-
-        pub fn compose(&mut self, input: Option<I420View<'_>>, view: &SubjectView, _: Instant, out: &mut I420Mut<'_>) {
-            let (w, h) = (out.width, out.height);
-            match input {
-                Some(i) => {
-                    let plane = |o: &mut [u8], os: usize, ow: usize, oh: usize, i: &[u8], is: usize, iw: usize, ih: usize| {
-                        for row in 0..oh {
-                            let from = &i[row * ih / oh * is..];
-                            for (x, px) in o[row * os..][..ow].iter_mut().enumerate() {
-                                *px = from[iw - 1 - x * iw / ow];
-                            }
-                        }
-                    };
-                    let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
-                    let (icw, ich) = (i.width.div_ceil(2), i.height.div_ceil(2));
-                    plane(out.y, out.y_stride, w, h, i.y, i.y_stride, i.width, i.height);
-                    plane(out.u, out.uv_stride, cw, ch, i.u, i.uv_stride, icw, ich);
-                    plane(out.v, out.uv_stride, cw, ch, i.v, i.uv_stride, icw, ich);
-                }
-                None => {
-                    out.y.fill(16);
-                    out.u.fill(128);
-                    out.v.fill(128);
-                }
-            }
-            for row in 0..16.min(h) {
-                out.y[row * out.y_stride..][..16.min(w)].fill(view.level);
-            }
-        }
-    }
 }

@@ -10,14 +10,15 @@
 pub mod direct;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::media::{Codec, FrameSink, IceOptions, Screen};
+use crate::config::Config;
+use crate::media::screen::ScreenOutlet;
+use crate::media::{Codec, FrameSink, IceOptions};
 use direct::DirectRooms;
 
 /// Longer than any room needs to say goodbye and stop its pipelines.
@@ -73,7 +74,7 @@ impl fmt::Display for RoomUrl {
     }
 }
 
-/// Why a room cannot be joined, or why it is over.
+/// Why a room cannot be joined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
     /// Another flow is in it.
@@ -82,51 +83,53 @@ pub enum RoomError {
     /// Not built in.
     #[error("rooms on a media server ({0}) are not supported by this version; use direct:ROOM")]
     Unsupported(String),
-    /// Every try at a connection with the subject failed.
-    #[error("no media connection with the subject after {attempts} attempts; the last one: {reason}")]
-    NoConnection {
-        /// How many.
-        attempts: u32,
-        /// The last one's.
-        reason: String,
-    },
 }
 
-/// What happens in a room, in the order in which it happens. After the channel's end nothing happens any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happens in a room, in the order in which it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoomEvent {
     /// A subject is there; its media is still on the way.
     SubjectJoined,
-    /// Frames come. Said once for each connection (or producer): what was seen on an earlier one says nothing about who
-    /// is in front of the camera now.
-    MediaStarted {
-        /// Counts from 1.
-        connection: u32,
-    },
-    /// Frames come no more, though the subject is still there: a new connection is on its way.
-    MediaLost {
-        /// For the log.
-        reason: String,
-    },
-    /// The subject has gone. It may come back.
+    /// Frames come. Said once for each connection (or producer): when it is said again, the subject came back or its
+    /// network changed, and what was seen before says nothing about who is in front of the camera now. Between two of
+    /// them frames may stop without another event; that frames keep coming is for the flow to watch.
+    MediaStarted,
+    /// The subject has gone. It may come back, as a page does that is reloaded.
     SubjectLeft,
     /// The room is over; the last event.
-    Lost(RoomError),
+    Closed,
 }
 
 /// What a flow plugs into a call.
 #[derive(Clone)]
-pub struct MediaPlugs {
-    /// Gets every frame of the subject, on a GStreamer thread: must not block.
+pub struct Plugs {
+    /// Gets every frame of the subject, on a GStreamer thread: must not block. The flow's screen is among those who
+    /// want them, see [`Screen::sink`](crate::media::Screen::sink).
     pub on_frame: FrameSink,
-    /// What the subject sees. The room feeds it the frames and connects it; the flow only sets its view.
-    pub screen: Arc<Screen>,
+    /// What the subject sees. The room connects it to the subject, the flow sets what is on it.
+    pub screen: ScreenOutlet,
+    /// The language of the subject's page.
+    pub lang: String,
+}
+
+/// How rooms are joined; configuration.
+#[derive(Clone, Debug)]
+pub struct RoomOptions {
     /// How peers find each other.
     pub ice: IceOptions,
     /// Which may be used, the preferred one first.
     pub codecs: Vec<Codec>,
     /// Bits per second sent.
     pub bitrate: u32,
+}
+
+/// The part of the configuration that rooms need.
+pub fn options(config: &Config) -> RoomOptions {
+    RoomOptions {
+        ice: config.ice.clone(),
+        codecs: config.media.codecs.clone(),
+        bitrate: config.media.bitrate,
+    }
 }
 
 /// The result, for a page that shows it beside the picture.
@@ -150,23 +153,33 @@ pub struct RoomLink {
     events: mpsc::Receiver<RoomEvent>,
     commands: mpsc::Sender<RoomCommand>,
     task: JoinHandle<()>,
+    closed: bool,
 }
 
 impl RoomLink {
-    /// The next event; `None` when the room's task has ended. Cancel safe.
-    pub async fn next(&mut self) -> Option<RoomEvent> {
-        self.events.recv().await
+    /// The next event. After [`RoomEvent::Closed`] nothing comes any more, and this waits for ever. Cancel safe.
+    pub async fn next_event(&mut self) -> RoomEvent {
+        match self.events.recv().await {
+            Some(event) => event,
+            None if self.closed => std::future::pending().await,
+            None => {
+                self.closed = true;
+                RoomEvent::Closed
+            }
+        }
     }
 
-    /// Tells the subject's page the result. Pages of rooms that have no way to be told do without: the picture says it.
-    pub fn announce(&self, announcement: Announcement) {
+    /// Tells the subject's page the result: its code and, in the subject's language, a sentence. Rooms that have no way
+    /// to tell do without: the picture says it.
+    pub fn announce(&self, success: bool, reason: &str, text: &str) {
+        let announcement = Announcement { success, reason: reason.into(), text: text.into() };
         // full means that the room hangs; leaving will end it
         let _ = self.commands.try_send(RoomCommand::Announce(announcement));
     }
 
     /// Leaves: tells the other side that the call is over and waits until everything has stopped.
     pub async fn leave(self) {
-        let Self { events, commands, mut task } = self;
+        let Self { events, commands, mut task, .. } = self;
         drop(events);
         let _ = commands.try_send(RoomCommand::Leave);
         drop(commands);
@@ -191,7 +204,7 @@ where
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (commands, command_receiver) = mpsc::channel(COMMANDS);
     let task = tokio::spawn(run(RoomEnd { events: event_sender, commands: command_receiver }));
-    RoomLink { events, commands, task }
+    RoomLink { events, commands, task, closed: false }
 }
 
 /// All rooms that this service can join.
@@ -202,10 +215,15 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// Joins a room; returns at once for a room whose subject is not there yet. `lang` is the language of the page.
-    pub async fn join(&self, url: &RoomUrl, plugs: MediaPlugs, lang: &str) -> Result<RoomLink, RoomError> {
+    /// No room has anybody in it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Joins a room; returns at once for a room whose subject is not there yet.
+    pub async fn join(&self, url: &RoomUrl, plugs: Plugs, options: RoomOptions) -> Result<RoomLink, RoomError> {
         match url {
-            RoomUrl::Direct(name) => self.direct.join(name, plugs, lang),
+            RoomUrl::Direct(name) => self.direct.join(name, plugs, options),
             RoomUrl::Server(_) => Err(RoomError::Unsupported(url.to_string())),
         }
     }

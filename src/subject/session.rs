@@ -1,5 +1,7 @@
 //! The task of a simulated subject: what the page's script is in a browser.
 
+use std::sync::Arc;
+
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -41,7 +43,7 @@ enum Next {
 
 impl Session {
     pub async fn run(mut self, mut socket: Socket) {
-        let outlet = FrameOutlet::new(self.on_frame.iter().cloned().collect());
+        let outlet = FrameOutlet::new(self.on_frame.clone().unwrap_or_else(|| Arc::new(|_| ())));
         let mut connection: Option<Connection> = None;
         loop {
             match next(&mut self.commands, &mut socket, &mut connection).await {

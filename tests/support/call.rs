@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use vision_service::media::screen::{ScreenOptions, View};
 use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
 use vision_service::room::direct::{self, DirectRooms};
-use vision_service::room::{MediaPlugs, RoomEvent, RoomLink};
+use vision_service::room::{Plugs, RoomEvent, RoomLink, RoomOptions};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 
@@ -47,15 +47,13 @@ impl House {
 
     pub fn join_with(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Call {
         let frames = Frames::default();
-        let screen = Screen::start(ScreenOptions::default(), View { level: 235, text: true }).unwrap();
-        let plugs = MediaPlugs {
-            on_frame: frames.sink(),
-            screen: screen.clone(),
-            ice,
-            codecs: codecs.to_vec(),
-            bitrate: 500_000,
-        };
-        let link = self.rooms.join(room, plugs, "en").unwrap();
+        let screen = Screen::start(ScreenOptions::default());
+        screen.show(View { message: "Hello".into(), ..View::default() });
+        let sinks = [screen.sink(), frames.sink()];
+        let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
+        let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+        let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000 };
+        let link = self.rooms.join(room, plugs, options).unwrap();
         Call { link, screen, frames }
     }
 
@@ -89,7 +87,7 @@ impl Drop for House {
 /// A flow's side.
 pub struct Call {
     pub link: RoomLink,
-    pub screen: Arc<Screen>,
+    pub screen: Screen,
     pub frames: Frames,
 }
 
@@ -98,18 +96,19 @@ impl Call {
     pub async fn wait(&mut self, wanted: impl Fn(&RoomEvent) -> bool) -> RoomEvent {
         tokio::time::timeout(LIMIT, async {
             loop {
-                let event = self.link.next().await.expect("the room ended");
+                let event = self.link.next_event().await;
                 if wanted(&event) {
                     return event;
                 }
+                assert_ne!(event, RoomEvent::Closed, "the room ended");
             }
         })
         .await
         .expect("the event did not come in time")
     }
 
-    pub async fn media(&mut self) -> RoomEvent {
-        self.wait(|event| matches!(event, RoomEvent::MediaStarted { .. })).await
+    pub async fn media(&mut self) {
+        self.wait(|event| *event == RoomEvent::MediaStarted).await;
     }
 }
 

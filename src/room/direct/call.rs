@@ -12,7 +12,7 @@ use crate::media::branch::{SendBranch, SendOptions};
 use crate::media::ice::RemoteCandidate;
 use crate::media::peer::{Peer, PeerError, PeerEvent};
 use crate::media::sdp::{Chosen, Offer};
-use crate::room::{MediaPlugs, RoomCommand, RoomEnd, RoomError, RoomEvent};
+use crate::room::{Plugs, RoomCommand, RoomEnd, RoomEvent, RoomOptions};
 
 /// How long the jitter buffer waits for a packet that is late or sent again.
 const JITTER_LATENCY: Duration = Duration::from_millis(100);
@@ -32,8 +32,8 @@ pub(super) struct Call {
     seat: FlowSeat,
     inbox: mpsc::UnboundedReceiver<FromSubject>,
     end: RoomEnd,
-    plugs: MediaPlugs,
-    lang: String,
+    plugs: Plugs,
+    options: RoomOptions,
     outlet: FrameOutlet,
     subject: Option<Subject>,
     connection: Option<Connection>,
@@ -50,7 +50,6 @@ struct Connection {
     /// Until it is connected.
     deadline: Option<Instant>,
     candidates: u32,
-    has_frames: bool,
 }
 
 /// What the task waits for.
@@ -66,12 +65,12 @@ impl Call {
         seat: FlowSeat,
         inbox: mpsc::UnboundedReceiver<FromSubject>,
         end: RoomEnd,
-        plugs: MediaPlugs,
-        lang: String,
+        plugs: Plugs,
+        options: RoomOptions,
     ) -> Self {
-        let outlet = FrameOutlet::new(vec![plugs.screen.sink(), plugs.on_frame.clone()]);
+        let outlet = FrameOutlet::new(plugs.on_frame.clone());
         let (subject, connection, last_offer) = (None, None, None);
-        Self { seat, inbox, end, plugs, lang, outlet, subject, connection, offers: 0, failures: 0, last_offer }
+        Self { seat, inbox, end, plugs, options, outlet, subject, connection, offers: 0, failures: 0, last_offer }
     }
 
     /// Until the flow leaves, or nothing works any more.
@@ -100,7 +99,12 @@ impl Call {
                     }
                 }
                 Next::Peer(event) => self.peer_event(event).await,
-                Next::TooLong => self.failed(format!("not connected within {CONNECT_LIMIT:?}")).await,
+                Next::TooLong => self.failed(&format!("not connected within {CONNECT_LIMIT:?}")),
+            }
+            if self.failures >= MAX_FAILURES {
+                tracing::error!(room = self.seat.room, "{MAX_FAILURES} connections with the subject failed");
+                self.emit(RoomEvent::Closed).await;
+                break;
             }
         }
         self.tell(ServerMessage::Ended);
@@ -155,11 +159,11 @@ impl Call {
 
     /// Asks the page for an offer.
     fn ready(&self) {
-        let policy = if self.plugs.ice.relay_only { "relay" } else { "all" };
+        let policy = if self.options.ice.relay_only { "relay" } else { "all" };
         self.tell(ServerMessage::Ready {
-            ice_servers: self.plugs.ice.servers.clone(),
+            ice_servers: self.options.ice.servers.clone(),
             ice_transport_policy: policy.into(),
-            lang: self.lang.clone(),
+            lang: self.plugs.lang.clone(),
         });
     }
 
@@ -171,7 +175,7 @@ impl Call {
                 }
                 self.offers += 1;
                 self.last_offer = Some(Instant::now());
-                let offer = Offer::parse(&sdp).and_then(|offer| Ok((offer.choose(&self.plugs.codecs)?, offer)));
+                let offer = Offer::parse(&sdp).and_then(|offer| Ok((offer.choose(&self.options.codecs)?, offer)));
                 match offer {
                     Ok((chosen, offer)) => self.connect(&offer, &chosen).await,
                     Err(error) => self.complain(error.to_string()),
@@ -197,7 +201,7 @@ impl Call {
     }
 
     async fn connect(&mut self, offer: &Offer, chosen: &Chosen) {
-        self.replace("a new offer").await;
+        self.disconnect();
         match self.answer(offer, chosen).await {
             Ok((connection, sdp)) => {
                 for candidate in &offer.candidates {
@@ -211,18 +215,18 @@ impl Call {
             Err(error) => {
                 tracing::warn!(room = self.seat.room, %error, "the offer could not be answered");
                 self.complain("the offer could not be answered".into());
-                self.failed(error.to_string()).await;
+                self.failed(&error.to_string());
             }
         }
     }
 
     async fn answer(&self, offer: &Offer, chosen: &Chosen) -> Result<(Connection, String), PeerError> {
         let name = format!("direct-{}-{}", self.seat.room, self.offers);
-        let (ice, tap, codec) = (self.plugs.ice.clone(), self.outlet.tap(), chosen.codec);
+        let (ice, tap, codec) = (self.options.ice.clone(), self.outlet.tap(), chosen.codec);
         let options = SendOptions {
             codec,
             payload: chosen.payload,
-            bitrate: self.plugs.bitrate,
+            bitrate: self.options.bitrate,
             extensions: offer.extensions.clone(),
             offers: false,
         };
@@ -239,7 +243,7 @@ impl Call {
             .map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })??;
         let answer = peer.answer(&offer.for_webrtcbin(chosen)).await?;
         let deadline = Some(Instant::now() + CONNECT_LIMIT);
-        let connection = Connection { peer, events, branch, deadline, candidates: 0, has_frames: false };
+        let connection = Connection { peer, events, branch, deadline, candidates: 0 };
         Ok((connection, offer.complete_answer(&answer)))
     }
 
@@ -251,32 +255,18 @@ impl Call {
                 connection.deadline = None;
                 self.plugs.screen.attach(connection.branch.pictures());
             }
-            PeerEvent::FirstFrame => {
-                connection.has_frames = true;
-                self.emit(RoomEvent::MediaStarted { connection: self.offers }).await;
-            }
-            PeerEvent::Failed(failure) => self.failed(failure.to_string()).await,
+            PeerEvent::FirstFrame => self.emit(RoomEvent::MediaStarted).await,
+            PeerEvent::Failed(failure) => self.failed(&failure.to_string()),
         }
     }
 
     /// The connection does not work (any more): asks for another, unless that has been tried enough.
-    async fn failed(&mut self, reason: String) {
+    fn failed(&mut self, reason: &str) {
         tracing::warn!(room = self.seat.room, reason, "the connection with the subject failed");
         self.failures += 1;
-        self.replace(&reason).await;
+        self.disconnect();
         if self.failures < MAX_FAILURES {
             self.ready();
-        } else {
-            self.emit(RoomEvent::Lost(RoomError::NoConnection { attempts: self.failures, reason })).await;
-        }
-    }
-
-    /// Ends the connection because another one is coming.
-    async fn replace(&mut self, reason: &str) {
-        let had_frames = self.connection.as_ref().is_some_and(|connection| connection.has_frames);
-        self.disconnect();
-        if had_frames {
-            self.emit(RoomEvent::MediaLost { reason: reason.into() }).await;
         }
     }
 

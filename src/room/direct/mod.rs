@@ -17,7 +17,7 @@ mod socket;
 
 use warp::Filter;
 
-use super::{MediaPlugs, RoomError, RoomLink, is_room_name, link};
+use super::{Plugs, RoomError, RoomLink, RoomOptions, is_room_name, link};
 use seats::Seats;
 
 /// All built-in rooms of the service.
@@ -27,11 +27,10 @@ pub struct DirectRooms {
 }
 
 impl DirectRooms {
-    /// Takes the flow's seat. `lang` is the language of the page.
-    pub fn join(&self, room: &str, plugs: MediaPlugs, lang: &str) -> Result<RoomLink, RoomError> {
+    /// Takes the flow's seat.
+    pub fn join(&self, room: &str, plugs: Plugs, options: RoomOptions) -> Result<RoomLink, RoomError> {
         let (seat, inbox) = self.seats.seat_flow(room).ok_or_else(|| RoomError::Occupied(room.into()))?;
-        let lang = lang.to_string();
-        Ok(link(move |end| call::Call::new(seat, inbox, end, plugs, lang).run()))
+        Ok(link(move |end| call::Call::new(seat, inbox, end, plugs, options).run()))
     }
 }
 
