@@ -105,7 +105,8 @@ impl ControllerClient {
         Ok(Self { http, options })
     }
 
-    /// The references of `token`: data URLs, URLs or data-store ids, as the controller gave them. Nothing goes on beyond `deadline`.
+    /// The references of `token`: data URLs, URLs or data-store ids, as the controller gave them. Nothing goes on
+    /// beyond `deadline`.
     pub async fn list(&self, base: &Url, token: &str, deadline: Instant) -> Result<Vec<String>, ControllerError> {
         let url = callback(base, "list", token)?;
         self.call(base, "list", token, deadline, || {

@@ -1,8 +1,8 @@
 //! Reference images: from an entry of the controller's list to a picture.
 //!
 //! An entry is a data URL, an http(s) URL, or the id of a file in a data store (`{datastore_base_url}/r/{id}`). What an
-//! entry claims about its type is not believed: the content decides. An entry that cannot be read is skipped and said, by its position and
-//! the reason, never by its content.
+//! entry claims about its type is not believed: the content decides. An entry that cannot be read is skipped and said,
+//! by its position and the reason, never by its content.
 //!
 //! The addresses come from the controller, which is trusted (see [`crate::controller`]): private networks are allowed,
 //! other schemes than http and https are not.
@@ -29,7 +29,8 @@ use crate::outbound::{self, BodyError, ClientError, Redirects, read_body};
 const FETCHES: usize = 4;
 /// Pictures decoded at the same time in the whole process: the largest allowed takes a quarter of a gigabyte meanwhile.
 const DECODERS: usize = 2;
-/// Longest side that is kept, in pixels. Networks look at a face with 128 to 256; this leaves plenty in a page with a portrait.
+/// Longest side that is kept, in pixels. Networks look at a face with 128 to 256; this leaves plenty in a page with a
+/// portrait.
 const LONGEST_SIDE: u32 = 2048;
 
 /// What a reference may cost.
@@ -237,7 +238,8 @@ impl ReferenceLoader {
 
     async fn decode_inline(&self, entry: &str) -> Result<Vec<u8>, Unreadable> {
         let limit = self.limits.max_bytes;
-        // Four letters carry three bytes, a percent-encoded byte takes three: longer than that is too large whatever it says.
+        // Four letters carry three bytes, a percent-encoded byte takes three: longer than that is too large whatever
+        // it says.
         if entry.len() as u64 / 3 > limit + 1024 {
             return Err(Unreadable::TooLarge(limit));
         }

@@ -170,7 +170,8 @@ async fn asset(folder: &Path, name: &str) -> Response<Vec<u8>> {
     }
 }
 
-/// The file that a path segment, still percent-encoded, names in `folder` (canonical): directly in it, visible, regular, no link.
+/// The file that a path segment, still percent-encoded, names in `folder` (canonical): directly in it, visible,
+/// regular, no link.
 fn resolve(folder: &Path, segment: &str) -> Option<PathBuf> {
     let name = percent_decode_str(segment).decode_utf8().ok()?;
     if name.starts_with('.') || name.contains(['/', '\\', '\0']) || name.is_empty() {

@@ -1,8 +1,9 @@
 //! `/demo`: a person verifies themselves against a picture that they bring.
 //!
-//! The service plays the controller of such a flow: `POST /demo/start` keeps the picture in memory for ten minutes at most and until the
-//! outcome is known, and starts a flow whose callbacks lead to a listener of its own on the loopback interface, so that
-//! they work whatever HTTPS, token or address the public one has. Nothing is written to disk.
+//! The service plays the controller of such a flow: `POST /demo/start` keeps the picture in memory for ten minutes at
+//! most and until the outcome is known, and starts a flow whose callbacks lead to a listener of its own on the
+//! loopback interface, so that they work whatever HTTPS, token or address the public one has. Nothing is written to
+//! disk.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;

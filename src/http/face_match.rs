@@ -1,8 +1,8 @@
 //! `POST /face_match`: compares two images, in the original vision-matcher's format.
 //!
-//! `{"image1_url", "image2_url"}` with `data:` and `http(s):` URLs (and `file:`, where the operator allows it), each with
-//! exactly one face. Answers: 200 `{"match", "distance", "requestId"}`, 400 for a request that is none, 413, 503 while there is no
-//! embedding network, 500 for everything else; errors as `{"error"}`.
+//! `{"image1_url", "image2_url"}` with `data:` and `http(s):` URLs (and `file:`, where the operator allows it), each
+//! with exactly one face. Answers: 200 `{"match", "distance", "requestId"}`, 400 for a request that is none, 413, 503
+//! while there is no embedding network, 500 for everything else; errors as `{"error"}`.
 //!
 //! Whoever may ask can make the service fetch from the networks that it reaches; the API token guards it.
 

@@ -82,8 +82,8 @@ impl Page {
     }
 }
 
-/// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads there,
-/// since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
+/// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads
+/// there, since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
 pub fn filter(
     https_port: Option<u16>,
     demo: bool,

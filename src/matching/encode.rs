@@ -9,7 +9,8 @@ use vision_core::picture::{I420View, PictureView, RgbView};
 /// High enough that embeddings do not feel it.
 const QUALITY: u8 = 92;
 
-/// Encodes `picture`. Fails only for pictures that JPEG cannot hold (an empty one, or more than 65,535 pixels on a side).
+/// Encodes `picture`. Fails only for pictures that JPEG cannot hold (an empty one, or more than 65,535 pixels on a
+/// side).
 pub(crate) fn jpeg(picture: PictureView<'_>) -> Result<Vec<u8>, image::ImageError> {
     let rgb = match picture {
         PictureView::Rgb(view) => packed(view),

@@ -128,8 +128,8 @@ impl Pair {
     }
 }
 
-/// The decision over `pairs`, and the mean distance of those that could be compared. A distance that is not a number counts
-/// as not compared.
+/// The decision over `pairs`, and the mean distance of those that could be compared. A distance that is not a number
+/// counts as not compared.
 pub fn decide(pairs: &[Pair], threshold: f32) -> (Decision, Option<f32>) {
     let distances: Vec<f64> = pairs.iter().filter_map(Pair::usable).map(f64::from).collect();
     if distances.is_empty() {

@@ -135,6 +135,7 @@ fn failed(error: image::ImageError) -> Incomparable {
 mod tests {
     use std::sync::Mutex;
 
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use vision_core::picture::RgbPicture;
     use warp::Filter;
     use warp::http::Response as Reply;
@@ -232,6 +233,26 @@ mod tests {
         assert_eq!(matcher.compare_all(&[person(1)], &[], soon()).await.decision, Decision::NoReferences);
         let late = matcher.compare_all(&[person(1)], &[reference(1, 1)], Instant::now()).await;
         assert_eq!(late.pairs[0].distance, Err(Incomparable::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_is_tried_once_more() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let server = tokio::spawn(async move {
+            drop(listener.accept().await.unwrap());
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{\"distance\": 0.1}";
+            // Enough of the request to know that it is there; the client does not wait for more to be read.
+            let mut some = [0; 64];
+            stream.read_exact(&mut some).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+            stream
+        });
+        let matcher = Matcher::Remote(Arc::new(RemoteMatcher::new(&base, 0.4).unwrap()));
+        let report = matcher.compare_all(&[person(1)], &[reference(1, 1)], soon()).await;
+        assert_eq!((report.decision, report.mean), (Decision::Verified, Some(0.1)), "{report:?}");
+        drop(server.await.unwrap());
     }
 
     #[tokio::test]

@@ -94,7 +94,8 @@ pub struct GaveUp<E> {
     pub effort: Effort,
 }
 
-/// Calls `attempt` until it succeeds, fails for good, or the next try would begin after `until`. The first attempt is always made.
+/// Calls `attempt` until it succeeds, fails for good, or the next try would begin after `until`. The first attempt is
+/// always made.
 pub async fn retry<T, E, F>(
     backoff: Backoff,
     until: Instant,
