@@ -10,6 +10,7 @@
 //! | [`challenge`] | which gestures a subject is asked for |
 //! | [`position`] | is the face where it should be |
 //! | [`locales`] | what is said, in five languages and more |
+//! | [`subject_view`] | what the subject sees, composed onto I420 |
 
 pub mod challenge;
 pub mod face;
@@ -17,3 +18,4 @@ pub mod gestures;
 pub mod locales;
 pub mod picture;
 pub mod position;
+pub mod subject_view;
