@@ -4,6 +4,7 @@
 //! head, so that one who connects and stays silent costs a little memory for a little while; accepting never waits for
 //! any of that. [`Server::stop`] lets the requests under way end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub struct BindError {
 pub struct PeerAddress(pub SocketAddr);
 
 /// Extracts the [`PeerAddress`] of a request; `None` where the filter is not run by this module (warp's own tests).
-pub fn peer_address() -> impl Filter<Extract = (Option<PeerAddress>,), Error = std::convert::Infallible> + Copy {
+pub fn peer_address() -> impl Filter<Extract = (Option<PeerAddress>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddress>()
 }
 
@@ -130,14 +131,11 @@ where
 
 /// What a warp filter is to hyper.
 trait WarpService:
-    Service<Request<Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send> + Clone + Send + 'static
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 impl<S> WarpService for S where
-    S: Service<Request<Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
