@@ -5,3 +5,4 @@ mod http_api;
 mod media_roundtrip;
 mod support;
 mod verification;
+mod web_pages;
