@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod media_roundtrip;
+mod room_direct;
 mod support;
