@@ -53,11 +53,8 @@ lint: setup ## format, clippy, documentation, licences and sources of the depend
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(LOCKED)
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	    $(CARGO) deny --all-features check licenses bans sources; \
-	else \
-	    echo "skipped: cargo deny is not installed (cargo install cargo-deny --locked)"; \
-	fi
+	@scripts/debian-packages.sh models
+	scripts/cargo-deny.sh
 
 bench: build models ## print the figures of docs/performance.md
 	$(CARGO) bench --workspace --benches $(LOCKED)

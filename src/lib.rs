@@ -33,10 +33,11 @@
 //! | [`room`] | how the service joins a call: the built-in room |
 //! | [`media`] | GStreamer: pipelines, frames in, the subject's screen out |
 //! | [`controller`] | callbacks, reference images; the controller for trying things out |
+//! | [`outbound`] | HTTP that the service itself sends: clients, limits, retries |
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`analyze`] | the command that runs the networks over a file |
-//! | [`telemetry`] | logs |
+//! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
 //! GStreamer elements in `gst-plugin-vision`; none of them knows this crate.
@@ -49,6 +50,12 @@
 
 pub mod cli;
 pub mod config;
+pub mod controller;
+pub mod http;
+pub mod matching;
 pub mod media;
+pub mod outbound;
+pub mod redact;
 pub mod room;
 pub mod subject;
+pub mod telemetry;

@@ -35,7 +35,7 @@ def pypi(workshop, source, work):
         tag = "cp" + source["python"].replace(".", "")
         arguments += ["--implementation", "cp", "--python-version", source["python"], "--abi", tag]
     task = f"fetching the Python package {name}"
-    workshop.tools.pip("download", "--quiet", "--no-deps", *arguments, "-d", work, name, task=task)
+    workshop.tools.pip("download", "--no-deps", *arguments, "-d", work, name, task=task)
     return only_file(work), f"Python package {source['package']} {source['version']}"
 
 

@@ -11,6 +11,7 @@ from report import SetupError, step
 
 HERE = Path(__file__).parent
 REQUIREMENTS = HERE / "requirements.txt"
+PIP_OPTIONS = ["--disable-pip-version-check", "--no-input"]
 
 
 class Tools:
@@ -25,7 +26,7 @@ class Tools:
     def pip(self, *arguments, task):
         self._once("environment", self._make_environment)
         with step(task):
-            run([self.python, "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments], "pip")
+            run([self.python, "-m", "pip", *PIP_OPTIONS, *arguments], "pip")
 
     def convert(self, converter, inputs, output):
         """Runs one module of `converters`; see there."""
@@ -60,7 +61,7 @@ class Tools:
 
     def _install_packages(self):
         self.pip(
-            "install", "--quiet", "--only-binary", ":all:", "--require-hashes", "-r", REQUIREMENTS,
+            "install", "--only-binary", ":all:", "--require-hashes", "-r", REQUIREMENTS,
             task="installing the converters' packages",
         )  # fmt: skip
 

@@ -56,10 +56,7 @@ impl Warp {
         let (w, h) = (region.width, region.height);
         let size = size as f64;
         Self {
-            origin: [
-                region.cx - 0.5 * (w * cos - h * sin),
-                region.cy - 0.5 * (w * sin + h * cos),
-            ],
+            origin: [region.cx - 0.5 * (w * cos - h * sin), region.cy - 0.5 * (w * sin + h * cos)],
             across: [w * cos / size, w * sin / size],
             down: [-h * sin / size, h * cos / size],
         }
@@ -77,11 +74,7 @@ impl Warp {
         let shift = 0.5 / f - 0.5;
         let at = |axis: usize| self.origin[axis] + shift * (self.across[axis] + self.down[axis]);
         let by = |v: [f64; 2]| [v[0] / f, v[1] / f];
-        Self {
-            origin: [at(0), at(1)],
-            across: by(self.across),
-            down: by(self.down),
-        }
+        Self { origin: [at(0), at(1)], across: by(self.across), down: by(self.down) }
     }
 }
 
@@ -114,14 +107,7 @@ pub fn check_layout(picture: &PictureView<'_>) -> Result<(), PictureLayoutError>
     };
     // Coordinates are 32nds of a pixel in 32 bits.
     let sane = picture.width() <= 1 << 20 && picture.height() <= 1 << 20;
-    if good && sane {
-        Ok(())
-    } else {
-        Err(PictureLayoutError {
-            width: picture.width(),
-            height: picture.height(),
-        })
-    }
+    if good && sane { Ok(()) } else { Err(PictureLayoutError { width: picture.width(), height: picture.height() }) }
 }
 
 /// Cuts `size` x `size` pixels out of a picture into `out` (`3 * size * size` bytes, interleaved RGB).
@@ -129,11 +115,7 @@ pub fn check_layout(picture: &PictureView<'_>) -> Result<(), PictureLayoutError>
 /// # Panics
 /// When `out` has another length, or on a picture that [`check_layout`] refuses.
 pub fn crop(picture: &PictureView<'_>, warp: &Warp, size: usize, border: Border, out: &mut [u8]) {
-    assert_eq!(
-        out.len(),
-        3 * size * size,
-        "a crop of {size} pixels needs a buffer of its size"
-    );
+    assert_eq!(out.len(), 3 * size * size, "a crop of {size} pixels needs a buffer of its size");
     match picture {
         PictureView::Rgb(view) => warp_rows(&Rgb::new(view), warp, size, border, out),
         PictureView::I420(view) => warp_rows(&Yuv::new(view), warp, size, border, out),
@@ -142,32 +124,19 @@ pub fn crop(picture: &PictureView<'_>, warp: &Warp, size: usize, border: Border,
 
 /// As [`crop`], without aliasing when the region is much larger than `size`: every output pixel is the mean of up to
 /// 8 x 8 samples. For networks trained on well-resized faces; the landmarker wants the plain [`crop`].
-pub fn crop_smooth(
-    picture: &PictureView<'_>,
-    warp: &Warp,
-    size: usize,
-    border: Border,
-    out: &mut [u8],
-) {
+pub fn crop_smooth(picture: &PictureView<'_>, warp: &Warp, size: usize, border: Border, out: &mut [u8]) {
     let factor = (warp.step().round() as usize).clamp(1, 8);
     if factor == 1 {
         return crop(picture, warp, size, border, out);
     }
-    assert_eq!(
-        out.len(),
-        3 * size * size,
-        "a crop of {size} pixels needs a buffer of its size"
-    );
+    assert_eq!(out.len(), 3 * size * size, "a crop of {size} pixels needs a buffer of its size");
     let fine = warp.subdivided(factor);
     let width = size * factor;
     let mut strip = vec![0; 3 * width * factor];
     let samples = (factor * factor) as u32;
     for (y, row) in out.chunks_exact_mut(3 * size).enumerate() {
         let start = (y * factor) as f64;
-        let origin = [
-            fine.origin[0] + start * fine.down[0],
-            fine.origin[1] + start * fine.down[1],
-        ];
+        let origin = [fine.origin[0] + start * fine.down[0], fine.origin[1] + start * fine.down[1]];
         let at = Warp { origin, ..fine };
         match picture {
             PictureView::Rgb(view) => warp_rows(&Rgb::new(view), &at, width, border, &mut strip),
@@ -175,14 +144,10 @@ pub fn crop_smooth(
         }
         for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
             for (channel, value) in pixel.iter_mut().enumerate() {
-                let block = strip.chunks_exact(3 * width).flat_map(|line| {
-                    line[3 * x * factor + channel..]
-                        .iter()
-                        .step_by(3)
-                        .take(factor)
-                });
-                *value =
-                    ((block.map(|v| u32::from(*v)).sum::<u32>() + samples / 2) / samples) as u8;
+                let block = strip
+                    .chunks_exact(3 * width)
+                    .flat_map(|line| line[3 * x * factor + channel..].iter().step_by(3).take(factor));
+                *value = ((block.map(|v| u32::from(*v)).sum::<u32>() + samples / 2) / samples) as u8;
             }
         }
     }
@@ -208,11 +173,7 @@ pub enum Channels {
 pub fn to_planes(rgb: &[u8], channels: Channels, scale: f32, out: &mut [f32]) {
     let plane = rgb.len() / 3;
     for (index, values) in out.chunks_exact_mut(plane.max(1)).take(3).enumerate() {
-        let channel = if channels == Channels::Rgb {
-            index
-        } else {
-            2 - index
-        };
+        let channel = if channels == Channels::Rgb { index } else { 2 - index };
         for (value, pixel) in values.iter_mut().zip(rgb.chunks_exact(3)) {
             *value = f32::from(pixel[channel]) * scale;
         }
@@ -238,9 +199,7 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
             let x = x as f64;
             let sx = (start[0] + x * across[0] + ROUND).to_bits() as i32;
             let sy = (start[1] + x * across[1] + ROUND).to_bits() as i32;
-            let rgb = source
-                .inside(sx, sy)
-                .unwrap_or_else(|| at_border(source, sx, sy, border));
+            let rgb = source.inside(sx, sy).unwrap_or_else(|| at_border(source, sx, sy, border));
             pixel.copy_from_slice(&rgb);
         }
     }
@@ -263,12 +222,9 @@ fn at_border<S: Source>(source: &S, sx: i32, sy: i32, border: Border) -> [u8; 3]
     let (x, y) = (sx >> BITS, sy >> BITS);
     let (fx, fy) = (sx & MASK, sy & MASK);
     let mut sum = [ONE * ONE / 2; 3];
-    for (dx, dy, weight) in [
-        (0, 0, (ONE - fx) * (ONE - fy)),
-        (1, 0, fx * (ONE - fy)),
-        (0, 1, (ONE - fx) * fy),
-        (1, 1, fx * fy),
-    ] {
+    for (dx, dy, weight) in
+        [(0, 0, (ONE - fx) * (ONE - fy)), (1, 0, fx * (ONE - fy)), (0, 1, (ONE - fx) * fy), (1, 1, fx * fy)]
+    {
         if let (Some(x), Some(y)) = (border.map(x + dx, width), border.map(y + dy, height)) {
             for (sum, value) in sum.iter_mut().zip(source.pixel(x, y)) {
                 *sum += weight * i32::from(value);
@@ -303,10 +259,7 @@ struct Rgb<'a> {
 
 impl<'a> Rgb<'a> {
     fn new(view: &'a RgbView<'a>) -> Self {
-        Self {
-            view,
-            inner: (view.width as u32 - 1, view.height as u32 - 1),
-        }
+        Self { view, inner: (view.width as u32 - 1, view.height as u32 - 1) }
     }
 }
 
@@ -319,16 +272,10 @@ impl Source for Rgb<'_> {
         }
         let start = y as usize * self.view.stride + 3 * x as usize;
         let upper: &[u8; 6] = self.view.data.get(start..)?.first_chunk()?;
-        let lower: &[u8; 6] = self
-            .view
-            .data
-            .get(start + self.view.stride..)?
-            .first_chunk()?;
+        let lower: &[u8; 6] = self.view.data.get(start + self.view.stride..)?.first_chunk()?;
         let (fx, fy) = (sx & MASK, sy & MASK);
         let mix = |channel: usize| {
-            let blend = |row: &[u8; 6]| {
-                i32::from(row[channel]) * (ONE - fx) + i32::from(row[channel + 3]) * fx
-            };
+            let blend = |row: &[u8; 6]| i32::from(row[channel]) * (ONE - fx) + i32::from(row[channel + 3]) * fx;
             ((blend(upper) * (ONE - fy) + blend(lower) * fy + ONE * ONE / 2) >> (2 * BITS)) as u8
         };
         Some([mix(0), mix(1), mix(2)])
@@ -336,11 +283,7 @@ impl Source for Rgb<'_> {
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let start = y * self.view.stride + 3 * x;
-        [
-            self.view.data[start],
-            self.view.data[start + 1],
-            self.view.data[start + 2],
-        ]
+        [self.view.data[start], self.view.data[start + 1], self.view.data[start + 2]]
     }
 
     fn size(&self) -> (i32, i32) {
@@ -360,10 +303,7 @@ impl<'a> Yuv<'a> {
         Self {
             view,
             inner: (view.width as u32 - 1, view.height as u32 - 1),
-            chroma: (
-                view.width.div_ceil(2) as i32 - 1,
-                view.height.div_ceil(2) as i32 - 1,
-            ),
+            chroma: (view.width.div_ceil(2) as i32 - 1, view.height.div_ceil(2) as i32 - 1),
         }
     }
 }
@@ -377,11 +317,7 @@ impl Source for Yuv<'_> {
         }
         let start = y as usize * self.view.y_stride + x as usize;
         let upper: &[u8; 2] = self.view.y.get(start..)?.first_chunk()?;
-        let lower: &[u8; 2] = self
-            .view
-            .y
-            .get(start + self.view.y_stride..)?
-            .first_chunk()?;
+        let lower: &[u8; 2] = self.view.y.get(start + self.view.y_stride..)?.first_chunk()?;
         let (fx, fy) = (sx & MASK, sy & MASK);
         let blend = |row: &[u8; 2]| i32::from(row[0]) * (ONE - fx) + i32::from(row[1]) * fx;
         let luma = blend(upper) * (ONE - fy) + blend(lower) * fy; // 1/1024
@@ -389,19 +325,11 @@ impl Source for Yuv<'_> {
         // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths.
         let (cx, cy) = (sx - ONE / 2, sy - ONE / 2);
         let (fx, fy) = (cx & 63, cy & 63);
-        let (left, right) = (
-            (cx >> 6).max(0) as usize,
-            ((cx >> 6) + 1).min(self.chroma.0) as usize,
-        );
-        let (top, bottom) = (
-            (cy >> 6).max(0) as usize,
-            ((cy >> 6) + 1).min(self.chroma.1) as usize,
-        );
+        let (left, right) = ((cx >> 6).max(0) as usize, ((cx >> 6) + 1).min(self.chroma.0) as usize);
+        let (top, bottom) = ((cy >> 6).max(0) as usize, ((cy >> 6) + 1).min(self.chroma.1) as usize);
         let (top, bottom) = (top * self.view.uv_stride, bottom * self.view.uv_stride);
         let sample = |plane: &[u8]| {
-            let blend = |row: usize| {
-                i32::from(plane[row + left]) * (64 - fx) + i32::from(plane[row + right]) * fx
-            };
+            let blend = |row: usize| i32::from(plane[row + left]) * (64 - fx) + i32::from(plane[row + right]) * fx;
             (blend(top) * (64 - fy) + blend(bottom) * fy) >> 2 // 1/1024
         };
         Some(yuv_to_rgb(luma, sample(self.view.u), sample(self.view.v)))
@@ -411,11 +339,7 @@ impl Source for Yuv<'_> {
         let chroma = y / 2 * self.view.uv_stride + x / 2;
         let fixed = |value: u8| i32::from(value) << (2 * BITS);
         let luma = self.view.y[y * self.view.y_stride + x];
-        yuv_to_rgb(
-            fixed(luma),
-            fixed(self.view.u[chroma]),
-            fixed(self.view.v[chroma]),
-        )
+        yuv_to_rgb(fixed(luma), fixed(self.view.u[chroma]), fixed(self.view.v[chroma]))
     }
 
     fn size(&self) -> (i32, i32) {
@@ -430,11 +354,7 @@ fn yuv_to_rgb(y: i32, u: i32, v: i32) -> [u8; 3] {
     let y = (y - (16 << 10)) * 2385 + (1 << (SHIFT - 1));
     let (u, v) = (u - (128 << 10), v - (128 << 10));
     let byte = |value: i32| (value >> SHIFT).clamp(0, 255) as u8;
-    [
-        byte(y + 3269 * v),
-        byte(y - 802 * u - 1665 * v),
-        byte(y + 4131 * u),
-    ]
+    [byte(y + 3269 * v), byte(y - 802 * u - 1665 * v), byte(y + 4131 * u)]
 }
 
 #[cfg(test)]
@@ -443,39 +363,21 @@ mod tests {
 
     /// A colour picture with gradients and edges, so that a wrong weight or neighbour shows.
     fn rgb(width: usize, height: usize) -> Vec<u8> {
-        let value = |x: usize, y: usize, c: usize| {
-            ((x * 7 + y * 13 + c * 31 + (x * y) % 17 * 5) % 256) as u8
-        };
-        (0..height)
-            .flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| value(x, y, c))))
-            .collect()
+        let value = |x: usize, y: usize, c: usize| ((x * 7 + y * 13 + c * 31 + (x * y) % 17 * 5) % 256) as u8;
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| (0..3).map(move |c| value(x, y, c)))).collect()
     }
 
     fn view(data: &[u8], width: usize, height: usize) -> PictureView<'_> {
-        PictureView::Rgb(RgbView {
-            data,
-            width,
-            height,
-            stride: 3 * width,
-        })
+        PictureView::Rgb(RgbView { data, width, height, stride: 3 * width })
     }
 
     /// The definition, in doubles: coordinates to 1/32 pixel, exact weights, rounded half up.
-    fn reference(
-        data: &[u8],
-        width: usize,
-        height: usize,
-        warp: &Warp,
-        size: usize,
-        border: Border,
-    ) -> Vec<u8> {
+    fn reference(data: &[u8], width: usize, height: usize, warp: &Warp, size: usize, border: Border) -> Vec<u8> {
         let mut out = Vec::new();
         for y in 0..size {
             for x in 0..size {
                 let at = |axis: usize| {
-                    let s = warp.origin[axis]
-                        + y as f64 * warp.down[axis]
-                        + x as f64 * warp.across[axis];
+                    let s = warp.origin[axis] + y as f64 * warp.down[axis] + x as f64 * warp.across[axis];
                     (s * 32.0).round_ties_even() / 32.0
                 };
                 let (sx, sy) = (at(0), at(1));
@@ -510,23 +412,10 @@ mod tests {
             (-500.0, 900.0, 40.0, 40.0, 0.1),
         ] {
             for border in [Border::Zero, Border::Replicate, Border::Reflect] {
-                let warp = Warp::from_region(
-                    &Region {
-                        cx,
-                        cy,
-                        width: w,
-                        height: h,
-                        rotation,
-                    },
-                    32,
-                );
+                let warp = Warp::from_region(&Region { cx, cy, width: w, height: h, rotation }, 32);
                 let mut out = vec![7; 3 * 32 * 32];
                 crop(&view(&data, width, height), &warp, 32, border, &mut out);
-                assert_eq!(
-                    out,
-                    reference(&data, width, height, &warp, 32, border),
-                    "{cx} {cy} {border:?}"
-                );
+                assert_eq!(out, reference(&data, width, height, &warp, 32, border), "{cx} {cy} {border:?}");
             }
         }
     }
@@ -534,16 +423,7 @@ mod tests {
     #[test]
     fn a_region_of_its_own_size_is_the_picture() {
         let data = rgb(16, 16);
-        let warp = Warp::from_region(
-            &Region {
-                cx: 8.0,
-                cy: 8.0,
-                width: 16.0,
-                height: 16.0,
-                rotation: 0.0,
-            },
-            16,
-        );
+        let warp = Warp::from_region(&Region { cx: 8.0, cy: 8.0, width: 16.0, height: 16.0, rotation: 0.0 }, 16);
         let mut out = vec![0; data.len()];
         crop(&view(&data, 16, 16), &warp, 16, Border::Zero, &mut out);
         assert_eq!(out, data);
@@ -564,19 +444,8 @@ mod tests {
     #[test]
     fn smooth_reduction_is_the_mean() {
         // Columns of 0 and 200: one sample per pixel would give one of the two, the mean is 100.
-        let data: Vec<u8> = (0..64 * 64)
-            .flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3])
-            .collect();
-        let warp = Warp::from_region(
-            &Region {
-                cx: 32.0,
-                cy: 32.0,
-                width: 32.0,
-                height: 32.0,
-                rotation: 0.0,
-            },
-            8,
-        );
+        let data: Vec<u8> = (0..64 * 64).flat_map(|i| [if i % 2 == 0 { 0 } else { 200 }; 3]).collect();
+        let warp = Warp::from_region(&Region { cx: 32.0, cy: 32.0, width: 32.0, height: 32.0, rotation: 0.0 }, 8);
         let mut out = vec![0; 3 * 64];
         crop_smooth(&view(&data, 64, 64), &warp, 8, Border::Replicate, &mut out);
         assert!(out.iter().all(|v| *v == 100), "{out:?}");
@@ -595,41 +464,13 @@ mod tests {
             ([255, 255, 255], [255, 125, 255]),
             ([0, 0, 0], [0, 136, 0]),
         ] {
-            let (y, u, v) = (
-                vec![yuv[0]; 40 * 30],
-                vec![yuv[1]; 20 * 15],
-                vec![yuv[2]; 20 * 15],
-            );
-            let view = I420View {
-                y: &y,
-                u: &u,
-                v: &v,
-                y_stride: 40,
-                uv_stride: 20,
-                width: 40,
-                height: 30,
-            };
-            let region = Region {
-                cx: 20.0,
-                cy: 15.0,
-                width: 50.0,
-                height: 50.0,
-                rotation: 0.4,
-            };
+            let (y, u, v) = (vec![yuv[0]; 40 * 30], vec![yuv[1]; 20 * 15], vec![yuv[2]; 20 * 15]);
+            let view = I420View { y: &y, u: &u, v: &v, y_stride: 40, uv_stride: 20, width: 40, height: 30 };
+            let region = Region { cx: 20.0, cy: 15.0, width: 50.0, height: 50.0, rotation: 0.4 };
             let mut out = vec![0; 3 * 24 * 24];
             let warp = Warp::from_region(&region, 24);
-            crop(
-                &PictureView::I420(view),
-                &warp,
-                24,
-                Border::Replicate,
-                &mut out,
-            );
-            assert!(
-                out.chunks(3).all(|pixel| pixel == expected),
-                "{yuv:?}: {:?}",
-                &out[..3]
-            );
+            crop(&PictureView::I420(view), &warp, 24, Border::Replicate, &mut out);
+            assert!(out.chunks(3).all(|pixel| pixel == expected), "{yuv:?}: {:?}", &out[..3]);
         }
     }
 
@@ -637,54 +478,24 @@ mod tests {
     fn i420_luma_and_chroma_lie_in_the_same_place() {
         // A horizontal ramp in luma and, at half resolution, in chroma: at every output pixel U follows Y.
         let (width, height) = (64, 8);
-        let y: Vec<u8> = (0..height)
-            .flat_map(|_| (0..width).map(|x| 40 + 2 * x as u8))
-            .collect();
-        let u: Vec<u8> = (0..height / 2)
-            .flat_map(|_| (0..width / 2).map(|x| 41 + 4 * x as u8))
-            .collect();
+        let y: Vec<u8> = (0..height).flat_map(|_| (0..width).map(|x| 40 + 2 * x as u8)).collect();
+        let u: Vec<u8> = (0..height / 2).flat_map(|_| (0..width / 2).map(|x| 41 + 4 * x as u8)).collect();
         let v = vec![128; u.len()];
-        let view = I420View {
-            y: &y,
-            u: &u,
-            v: &v,
-            y_stride: width,
-            uv_stride: width / 2,
-            width,
-            height,
-        };
-        let region = Region {
-            cx: 30.3,
-            cy: 4.0,
-            width: 4.0,
-            height: 4.0,
-            rotation: 0.0,
-        };
+        let view = I420View { y: &y, u: &u, v: &v, y_stride: width, uv_stride: width / 2, width, height };
+        let region = Region { cx: 30.3, cy: 4.0, width: 4.0, height: 4.0, rotation: 0.0 };
         let mut out = vec![0; 3 * 16];
-        crop(
-            &PictureView::I420(view),
-            &Warp::from_region(&region, 4),
-            4,
-            Border::Replicate,
-            &mut out,
-        );
+        crop(&PictureView::I420(view), &Warp::from_region(&region, 4), 4, Border::Replicate, &mut out);
         for (x, pixel) in out.chunks(3).take(4).enumerate() {
             let value = 40.0 + 2.0 * (28.3 + x as f64); // Y and U there
             let blue = 1.164383 * (value - 16.0) + 2.017232 * (value - 128.0);
-            assert!(
-                (f64::from(pixel[2]) - blue.clamp(0.0, 255.0)).abs() <= 1.0,
-                "{x}: {pixel:?} {blue}"
-            );
+            assert!((f64::from(pixel[2]) - blue.clamp(0.0, 255.0)).abs() <= 1.0, "{x}: {pixel:?} {blue}");
         }
     }
 
     #[test]
     fn odd_sizes_and_small_pictures_do_not_panic() {
         for (width, height) in [(1, 1), (2, 1), (1, 5), (3, 3), (17, 9)] {
-            let (y, uv) = (
-                vec![90; width * height],
-                vec![100; width.div_ceil(2) * height.div_ceil(2)],
-            );
+            let (y, uv) = (vec![90; width * height], vec![100; width.div_ceil(2) * height.div_ceil(2)]);
             let i420 = PictureView::I420(I420View {
                 y: &y,
                 u: &uv,
@@ -699,28 +510,10 @@ mod tests {
                 check_layout(&picture).unwrap();
                 for border in [Border::Zero, Border::Replicate, Border::Reflect] {
                     for cx in [0.0, 1e9, -1e9, f64::NAN, f64::INFINITY] {
-                        let region = Region {
-                            cx,
-                            cy: 0.5,
-                            width: 9.0,
-                            height: 9.0,
-                            rotation: 0.7,
-                        };
+                        let region = Region { cx, cy: 0.5, width: 9.0, height: 9.0, rotation: 0.7 };
                         let mut out = vec![0; 3 * 64];
-                        crop(
-                            &picture,
-                            &Warp::from_region(&region, 8),
-                            8,
-                            border,
-                            &mut out,
-                        );
-                        crop_smooth(
-                            &picture,
-                            &Warp::from_region(&region, 8),
-                            8,
-                            border,
-                            &mut out,
-                        );
+                        crop(&picture, &Warp::from_region(&region, 8), 8, border, &mut out);
+                        crop_smooth(&picture, &Warp::from_region(&region, 8), 8, border, &mut out);
                     }
                 }
             }
@@ -734,15 +527,7 @@ mod tests {
         assert!(check_layout(&view(&data[1..], 10, 10)).is_err());
         assert!(check_layout(&view(&[], 0, 0)).is_err());
         let (y, uv) = (vec![0; 100], vec![0; 24]);
-        let i420 = I420View {
-            y: &y,
-            u: &uv,
-            v: &uv,
-            y_stride: 10,
-            uv_stride: 5,
-            width: 10,
-            height: 10,
-        };
+        let i420 = I420View { y: &y, u: &uv, v: &uv, y_stride: 10, uv_stride: 5, width: 10, height: 10 };
         assert!(check_layout(&PictureView::I420(i420)).is_err());
     }
 
@@ -760,12 +545,7 @@ mod tests {
 
     #[test]
     fn angles_wrap() {
-        for (angle, wrapped) in [
-            (0.0, 0.0),
-            (4.0, 4.0 - 2.0 * PI),
-            (-4.0, 2.0 * PI - 4.0),
-            (7.0, 7.0 - 2.0 * PI),
-        ] {
+        for (angle, wrapped) in [(0.0, 0.0), (4.0, 4.0 - 2.0 * PI), (-4.0, 2.0 * PI - 4.0), (7.0, 7.0 - 2.0 * PI)] {
             assert!((wrap_angle(angle) - wrapped).abs() < 1e-12);
         }
     }

@@ -220,8 +220,11 @@ pub struct Output {
 pub enum Alignment {
     /// dlib's face chip of 150 pixels with 25 % padding.
     DlibChip,
-    /// Similarity transform of eye centres, nose and mouth corners to the usual five-point template.
+    /// Similarity transform of eye centres, nose and mouth corners to Open Model Zoo's five points.
     FivePoints,
+    /// The same to ArcFace's five points: a narrower cut.
+    #[serde(rename = "arcface")]
+    ArcFace,
 }
 
 /// How two embeddings are compared.

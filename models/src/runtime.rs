@@ -17,6 +17,8 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::{Outlet, TensorRef};
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::{ManifestError, ModelFolder};
+
 /// What runs the networks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -49,18 +51,8 @@ impl Provider {
     /// What a session is told. Errors on failure: ONNX Runtime by itself falls back to the processor without a word.
     fn dispatch(self) -> Vec<ExecutionProviderDispatch> {
         // TF32 would round the inputs of every product to ten bits: landmarks would differ from the recordings.
-        let cuda = || {
-            ep::CUDA::default()
-                .with_tf32(false)
-                .build()
-                .error_on_failure()
-        };
-        let cpu = || {
-            ep::CPU::default()
-                .with_arena_allocator(true)
-                .build()
-                .error_on_failure()
-        };
+        let cuda = || ep::CUDA::default().with_tf32(false).build().error_on_failure();
+        let cpu = || ep::CPU::default().with_arena_allocator(true).build().error_on_failure();
         match self {
             Self::Auto | Self::Cpu => vec![cpu()],
             Self::Cuda => vec![cuda()],
@@ -82,19 +74,18 @@ impl FromStr for Provider {
         Self::ALL
             .into_iter()
             .find(|provider| provider.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| {
-                format!("unknown execution provider {name:?}: use auto, cpu, cuda or tensorrt")
-            })
+            .ok_or_else(|| format!("unknown execution provider {name:?}: use auto, cpu, cuda or tensorrt"))
     }
 }
 
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
+    /// A file is missing or not the right one.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The library is missing or does not load.
-    #[error(
-        "cannot load ONNX Runtime from {library}: {reason}. Run `make models`, or name another library"
-    )]
+    #[error("cannot load ONNX Runtime from {library}: {reason}. Run `make models`, or name another library")]
     Load {
         /// The shared library.
         library: PathBuf,
@@ -102,9 +93,7 @@ pub enum RuntimeError {
         reason: String,
     },
     /// A second, different library was asked for.
-    #[error(
-        "ONNX Runtime is already loaded from {loaded}, a process cannot load {library} besides"
-    )]
+    #[error("ONNX Runtime is already loaded from {loaded}, a process cannot load {library} besides")]
     AlreadyLoaded {
         /// What is loaded.
         loaded: PathBuf,
@@ -155,6 +144,7 @@ static ENVIRONMENT: Mutex<Option<(PathBuf, ort::environment::Environment)>> = Mu
 #[derive(Clone)]
 pub struct Runtime {
     environment: ort::environment::Environment,
+    library: PathBuf,
     provider: Provider,
 }
 
@@ -168,10 +158,7 @@ impl Runtime {
     pub fn open(library: &Path, provider: Provider, probe: &Path) -> Result<Self, RuntimeError> {
         let library = std::path::absolute(library).unwrap_or_else(|_| library.to_owned());
         let environment = environment(&library)?;
-        let with = |provider| Self {
-            environment: environment.clone(),
-            provider,
-        };
+        let with = |provider| Self { environment: environment.clone(), library: library.clone(), provider };
         match provider {
             Provider::Cpu => Ok(with(Provider::Cpu)),
             Provider::Auto => Ok(match with(Provider::Cuda).session(probe) {
@@ -186,15 +173,29 @@ impl Runtime {
                 match runtime.session(probe) {
                     Ok(_) => Ok(runtime),
                     // The same file on the processor tells whose fault it is.
-                    Err(reason) => with(Provider::Cpu).session(probe).and_then(|_| {
-                        Err(RuntimeError::Provider {
-                            provider,
-                            reason: reason.to_string(),
-                        })
-                    }),
+                    Err(reason) => with(Provider::Cpu)
+                        .session(probe)
+                        .and_then(|_| Err(RuntimeError::Provider { provider, reason: reason.to_string() })),
                 }
             }
         }
+    }
+
+    /// As [`Runtime::open`], with the library of a model folder unless another one is named.
+    ///
+    /// # Errors
+    /// Also [`RuntimeError::Manifest`] when the library or the detector is missing in the folder or not the right file.
+    pub fn in_folder(folder: &ModelFolder, provider: Provider, library: Option<&Path>) -> Result<Self, RuntimeError> {
+        let library = match library {
+            Some(library) => library.to_owned(),
+            None => folder.resolve("onnxruntime")?.path,
+        };
+        Self::open(&library, provider, &folder.resolve("face_detector")?.path)
+    }
+
+    /// The loaded library.
+    pub fn library(&self) -> &Path {
+        &self.library
     }
 
     /// What the networks run on; never `Auto`.
@@ -204,74 +205,35 @@ impl Runtime {
 
     /// Loads a network and checks that it has one float input of `input` elements in this shape, and outputs of these
     /// sizes in this order. A dimension that the file leaves open fits anything.
-    pub fn network(
-        &self,
-        file: &Path,
-        input: &[usize],
-        outputs: &[usize],
-    ) -> Result<Network, RuntimeError> {
+    pub fn network(&self, file: &Path, input: &[usize], outputs: &[usize]) -> Result<Network, RuntimeError> {
         let session = self.session(file)?;
-        let wrong = |reason: String| RuntimeError::Shape {
-            file: file.to_owned(),
-            reason,
-        };
-        let shape = |outlet: &Outlet| {
-            outlet
-                .dtype()
-                .tensor_shape()
-                .map(|shape| shape.to_vec())
-                .unwrap_or_default()
-        };
+        let wrong = |reason: String| RuntimeError::Shape { file: file.to_owned(), reason };
+        let shape = |outlet: &Outlet| outlet.dtype().tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
 
         let [only] = session.inputs() else {
-            return Err(wrong(format!(
-                "it has {} inputs instead of one",
-                session.inputs().len()
-            )));
+            return Err(wrong(format!("it has {} inputs instead of one", session.inputs().len())));
         };
         let found = shape(only);
         let fits = |(found, wanted): (&i64, &usize)| *found < 0 || *found == *wanted as i64;
         if found.len() != input.len() || !found.iter().zip(input).all(fits) {
-            return Err(wrong(format!(
-                "its input is {found:?} instead of {input:?}"
-            )));
+            return Err(wrong(format!("its input is {found:?} instead of {input:?}")));
         }
         if session.outputs().len() < outputs.len() {
-            return Err(wrong(format!(
-                "it has {} outputs instead of {}",
-                session.outputs().len(),
-                outputs.len()
-            )));
+            return Err(wrong(format!("it has {} outputs instead of {}", session.outputs().len(), outputs.len())));
         }
         for (outlet, wanted) in session.outputs().iter().zip(outputs) {
             let found = shape(outlet);
             if found.iter().all(|d| *d >= 0) && found.iter().product::<i64>() != *wanted as i64 {
-                return Err(wrong(format!(
-                    "its output {} is {found:?} instead of {wanted} values",
-                    outlet.name()
-                )));
+                return Err(wrong(format!("its output {} is {found:?} instead of {wanted} values", outlet.name())));
             }
         }
-        let name = file
-            .file_stem()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        Ok(Network {
-            session,
-            name,
-            input: input.to_vec(),
-        })
+        let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        Ok(Network { session, name, input: input.to_vec() })
     }
 
     fn session(&self, file: &Path) -> Result<Session, RuntimeError> {
-        let failed = |reason: ort::Error| RuntimeError::Network {
-            file: file.to_owned(),
-            reason: reason.to_string(),
-        };
-        self.builder()
-            .map_err(failed)?
-            .commit_from_file(file)
-            .map_err(failed)
+        let failed = |reason: ort::Error| RuntimeError::Network { file: file.to_owned(), reason: reason.to_string() };
+        self.builder().map_err(failed)?.commit_from_file(file).map_err(failed)
     }
 
     fn builder(&self) -> ort::Result<SessionBuilder> {
@@ -290,16 +252,10 @@ fn environment(library: &Path) -> Result<ort::environment::Environment, RuntimeE
         return if loaded == library {
             Ok(environment.clone())
         } else {
-            Err(RuntimeError::AlreadyLoaded {
-                loaded: loaded.clone(),
-                library: library.to_owned(),
-            })
+            Err(RuntimeError::AlreadyLoaded { loaded: loaded.clone(), library: library.to_owned() })
         };
     }
-    let failed = |reason: String| RuntimeError::Load {
-        library: library.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| RuntimeError::Load { library: library.to_owned(), reason };
     let environment = ort::init_from(library)
         .map_err(|reason| failed(reason.to_string()))?
         .with_name("vision-service")
@@ -321,26 +277,14 @@ impl Network {
     /// Runs on one input (as long as the shape given to [`Runtime::network`] says) and copies the outputs, in the
     /// network's order, into `outputs`.
     pub fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), RuntimeError> {
-        let failed = |reason: String| RuntimeError::Run {
-            network: self.name.clone(),
-            reason,
-        };
-        let tensor = TensorRef::from_array_view((self.input.as_slice(), input))
-            .map_err(|reason| failed(reason.to_string()))?;
-        let results = self
-            .session
-            .run(ort::inputs![tensor])
-            .map_err(|reason| failed(reason.to_string()))?;
+        let failed = |reason: String| RuntimeError::Run { network: self.name.clone(), reason };
+        let tensor =
+            TensorRef::from_array_view((self.input.as_slice(), input)).map_err(|reason| failed(reason.to_string()))?;
+        let results = self.session.run(ort::inputs![tensor]).map_err(|reason| failed(reason.to_string()))?;
         for (index, (result, output)) in results.values().zip(outputs).enumerate() {
-            let (_, values) = result
-                .try_extract_tensor::<f32>()
-                .map_err(|reason| failed(reason.to_string()))?;
+            let (_, values) = result.try_extract_tensor::<f32>().map_err(|reason| failed(reason.to_string()))?;
             if values.len() != output.len() {
-                return Err(failed(format!(
-                    "output {index} has {} values instead of {}",
-                    values.len(),
-                    output.len()
-                )));
+                return Err(failed(format!("output {index} has {} values instead of {}", values.len(), output.len())));
             }
             output.copy_from_slice(values);
         }
@@ -361,10 +305,7 @@ mod tests {
     fn provider_names_read_back() {
         for provider in Provider::ALL {
             assert_eq!(provider.to_string().parse(), Ok(provider));
-            assert_eq!(
-                serde_json::to_string(&provider).unwrap(),
-                format!("\"{provider}\"")
-            );
+            assert_eq!(serde_json::to_string(&provider).unwrap(), format!("\"{provider}\""));
         }
         assert!("gpu".parse::<Provider>().unwrap_err().contains("tensorrt"));
     }
@@ -372,13 +313,7 @@ mod tests {
     #[test]
     fn a_missing_library_is_an_error_with_a_remedy() {
         let path = Path::new("/nonexistent/libonnxruntime.so");
-        let error = Runtime::open(path, Provider::Cpu, path)
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains("/nonexistent") && error.contains("make models"),
-            "{error}"
-        );
+        let error = Runtime::open(path, Provider::Cpu, path).err().unwrap().to_string();
+        assert!(error.contains("/nonexistent") && error.contains("make models"), "{error}");
     }
 }

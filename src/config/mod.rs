@@ -24,6 +24,7 @@ pub use self::ice::IceServer;
 pub use self::layers::{Layers, Resolved, Source};
 use self::reader::Reader;
 pub use self::typed::*;
+use crate::media::{Codec, IceOptions};
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -128,12 +129,12 @@ impl Config {
             },
             analysis: Analysis {
                 max_rate: r.in_range("analysis.max_rate", 1.0, 60.0),
-                provider: r.one_of("analysis.provider", &["auto", "cpu", "cuda", "tensorrt"]),
+                provider: r.required("analysis.provider"),
                 workers: r.optional("analysis.workers"),
                 models_folder: r.optional("analysis.models_folder"),
                 face_count_interval: r.required("analysis.face_count_interval"),
             },
-            ice: Ice {
+            ice: IceOptions {
                 servers: r.required("ice.servers"),
                 relay_only: r.required("ice.relay_only"),
                 port_range: r.optional("ice.port_range"),

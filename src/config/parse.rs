@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use vision_models::runtime::Provider;
+
 use super::ice::{IceServer, parse_servers};
 
 /// A type that a setting can have.
@@ -97,6 +99,13 @@ impl FromText for (u16, u16) {
             (Ok(low), Ok(high)) if 0 < low && low <= high => Ok((low, high)),
             _ => Err(wrong()),
         }
+    }
+}
+
+impl FromText for Provider {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let name = text.trim().to_ascii_lowercase();
+        Self::ALL.into_iter().find(|p| p.name() == name).ok_or_else(|| "auto, cpu, cuda or tensorrt".to_owned())
     }
 }
 

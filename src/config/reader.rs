@@ -1,8 +1,8 @@
 //! Takes values out of the resolved settings, types them, and collects all that is wrong with them.
 
-use super::Codec;
 use super::layers::Resolved;
 use super::parse::FromText;
+use crate::media::Codec;
 
 /// The resolved settings on their way to their types.
 pub(super) struct Reader<'a> {
@@ -65,11 +65,7 @@ impl Reader<'_> {
         let names: Vec<String> = self.required("media.codecs");
         let codecs: Option<Vec<Codec>> = names
             .iter()
-            .map(|n| match n.to_ascii_uppercase().as_str() {
-                "VP8" => Some(Codec::Vp8),
-                "H264" => Some(Codec::H264),
-                _ => None,
-            })
+            .map(|name| Codec::from_name(name))
             .collect();
         match codecs {
             Some(list) if !list.is_empty() => list,

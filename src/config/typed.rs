@@ -7,10 +7,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 use vision_core::position::PositionLimits;
+use vision_models::runtime::Provider;
 
-use super::ice::IceServer;
 use super::parse::FromText;
-pub use crate::media::codec::Codec;
+use crate::media::{Codec, IceOptions};
 
 /// `off | observe | enforce`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,21 +114,10 @@ pub struct Media {
 #[allow(missing_docs)]
 pub struct Analysis {
     pub max_rate: f32,
-    pub provider: String,
+    pub provider: Provider,
     pub workers: Option<usize>,
     pub models_folder: Option<PathBuf>,
     pub face_count_interval: Duration,
-}
-
-/// Connectivity.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub struct Ice {
-    pub servers: Vec<IceServer>,
-    pub relay_only: bool,
-    pub port_range: Option<(u16, u16)>,
-    pub announced_address: Option<IpAddr>,
-    pub loopback: bool,
 }
 
 /// Callbacks.
@@ -179,7 +168,7 @@ pub struct Config {
     pub position: PositionLimits,
     pub media: Media,
     pub analysis: Analysis,
-    pub ice: Ice,
+    pub ice: IceOptions,
     pub controller: Controller,
     pub references: References,
     pub matching: Matching,

@@ -31,10 +31,7 @@ impl BlendshapeNetwork {
     /// Loads the network.
     pub fn load(runtime: &Runtime, file: &Path) -> Result<Self, RuntimeError> {
         let network = runtime.network(file, &[1, SUBSET.len(), 2], &[BLENDSHAPES])?;
-        Ok(Self {
-            network,
-            input: vec![0.0; 2 * SUBSET.len()],
-        })
+        Ok(Self { network, input: vec![0.0; 2 * SUBSET.len()] })
     }
 
     /// Scores 0..1 of a normalised mesh in a picture of this size.

@@ -38,30 +38,19 @@ pub struct Detection {
 impl Detection {
     /// What the landmark network should look at.
     pub fn region(&self, width: usize, height: usize) -> NormalizedRegion {
-        NormalizedRegion::around_detection(
-            self.bounds,
-            [self.key_points[0], self.key_points[1]],
-            width,
-            height,
-        )
+        NormalizedRegion::around_detection(self.bounds, [self.key_points[0], self.key_points[1]], width, height)
     }
 
     /// The box.
     pub fn bounding_box(&self) -> Rect {
         let [x0, y0, x1, y1] = self.bounds.map(|v| v as f32);
-        Rect {
-            x: x0,
-            y: y0,
-            width: x1 - x0,
-            height: y1 - y0,
-        }
+        Rect { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }
     }
 
     fn overlap(&self, other: &Self) -> f64 {
         let [ax0, ay0, ax1, ay1] = self.bounds;
         let [bx0, by0, bx1, by1] = other.bounds;
-        let shared =
-            (ax1.min(bx1) - ax0.max(bx0)).max(0.0) * (ay1.min(by1) - ay0.max(by0)).max(0.0);
+        let shared = (ax1.min(bx1) - ax0.max(bx0)).max(0.0) * (ay1.min(by1) - ay0.max(by0)).max(0.0);
         let union = (ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - shared;
         if union > 0.0 { shared / union } else { 0.0 }
     }
@@ -95,23 +84,10 @@ impl Detector {
         // The whole picture in a centred square on its longer side.
         let (width, height) = (picture.width() as f64, picture.height() as f64);
         let side = width.max(height);
-        let region = Region {
-            cx: 0.5 * width,
-            cy: 0.5 * height,
-            width: side,
-            height: side,
-            rotation: 0.0,
-        };
-        crop::crop(
-            picture,
-            &Warp::from_region(&region, INPUT),
-            INPUT,
-            Border::Zero,
-            &mut self.pixels,
-        );
+        let region = Region { cx: 0.5 * width, cy: 0.5 * height, width: side, height: side, rotation: 0.0 };
+        crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Zero, &mut self.pixels);
         crop::to_interleaved(&self.pixels, 2.0 / 255.0, -1.0, &mut self.input);
-        self.network
-            .run(&self.input, &mut [&mut self.boxes, &mut self.scores])?;
+        self.network.run(&self.input, &mut [&mut self.boxes, &mut self.scores])?;
 
         let mut found = merge(decode(&self.boxes, &self.scores, &self.anchors));
         for detection in &mut found {
@@ -127,10 +103,7 @@ fn anchors() -> Vec<[f64; 2]> {
     for (grid, copies) in [(16, 2), (8, 6)] {
         let centre = |index: usize| (index as f64 + 0.5) / grid as f64;
         for cell in 0..grid * grid {
-            anchors.extend(std::iter::repeat_n(
-                [centre(cell % grid), centre(cell / grid)],
-                copies,
-            ));
+            anchors.extend(std::iter::repeat_n([centre(cell % grid), centre(cell / grid)], copies));
         }
     }
     anchors
@@ -151,11 +124,7 @@ fn decode(boxes: &[f32], scores: &[f32], anchors: &[[f64; 2]]) -> Vec<Detection>
         }
         let key_points = std::array::from_fn(|k| [at(4 + 2 * k) + ax, at(5 + 2 * k) + ay]);
         let bounds = [cx - w / 2.0, cy - h / 2.0, cx + w / 2.0, cy + h / 2.0];
-        detections.push(Detection {
-            score,
-            bounds,
-            key_points,
-        });
+        detections.push(Detection { score, bounds, key_points });
     }
     detections
 }
@@ -166,14 +135,9 @@ fn merge(mut rest: Vec<Detection>) -> Vec<Detection> {
     let mut merged = Vec::new();
     while let Some(best) = rest.first().cloned() {
         let before = rest.len();
-        let (same, other): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|d| best.overlap(d) > SAME_FACE);
+        let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|d| best.overlap(d) > SAME_FACE);
         rest = other;
-        merged.push(if same.is_empty() {
-            best
-        } else {
-            mean(&same, best.score)
-        });
+        merged.push(if same.is_empty() { best } else { mean(&same, best.score) });
         // A box without area overlaps nothing, not even itself.
         if rest.len() == before {
             break;
@@ -184,15 +148,12 @@ fn merge(mut rest: Vec<Detection>) -> Vec<Detection> {
 
 fn mean(detections: &[Detection], score: f64) -> Detection {
     let total: f64 = detections.iter().map(|d| d.score).sum();
-    let weighted = |value: &dyn Fn(&Detection) -> f64| {
-        detections.iter().map(|d| value(d) * d.score).sum::<f64>() / total
-    };
+    let weighted =
+        |value: &dyn Fn(&Detection) -> f64| detections.iter().map(|d| value(d) * d.score).sum::<f64>() / total;
     Detection {
         score,
         bounds: std::array::from_fn(|i| weighted(&|d| d.bounds[i])),
-        key_points: std::array::from_fn(|k| {
-            std::array::from_fn(|axis| weighted(&|d| d.key_points[k][axis]))
-        }),
+        key_points: std::array::from_fn(|k| std::array::from_fn(|axis| weighted(&|d| d.key_points[k][axis]))),
     }
 }
 
@@ -217,11 +178,7 @@ mod tests {
     use super::*;
 
     fn detection(score: f64, x: f64, size: f64) -> Detection {
-        Detection {
-            score,
-            bounds: [x, 0.0, x + size, size],
-            key_points: [[x, 0.0]; KEY_POINTS],
-        }
+        Detection { score, bounds: [x, 0.0, x + size, size], key_points: [[x, 0.0]; KEY_POINTS] }
     }
 
     #[test]
@@ -246,31 +203,15 @@ mod tests {
         boxes[VALUES + 2] = -1.0;
         let anchors = [[0.5, 0.5]; 3];
         let found = decode(&boxes, &[1.0, 5.0, -0.01], &anchors);
-        assert_eq!(
-            found.len(),
-            1,
-            "negative sizes and scores below one half are dropped"
-        );
+        assert_eq!(found.len(), 1, "negative sizes and scores below one half are dropped");
         let expected = [0.5, 0.4, 0.7, 0.6];
-        assert!(
-            found[0]
-                .bounds
-                .iter()
-                .zip(expected)
-                .all(|(a, b)| (a - b).abs() < 1e-6),
-            "{:?}",
-            found[0].bounds
-        );
+        assert!(found[0].bounds.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{:?}", found[0].bounds);
         assert!((found[0].key_points[0][0] - 0.45).abs() < 1e-6);
     }
 
     #[test]
     fn overlapping_detections_become_their_weighted_mean() {
-        let merged = merge(vec![
-            detection(0.6, 0.1, 1.0),
-            detection(0.9, 0.0, 1.0),
-            detection(0.8, 5.0, 1.0),
-        ]);
+        let merged = merge(vec![detection(0.6, 0.1, 1.0), detection(0.9, 0.0, 1.0), detection(0.8, 5.0, 1.0)]);
         assert_eq!(merged.len(), 2);
         assert_eq!(merged[0].score, 0.9);
         assert!((merged[0].bounds[0] - 0.1 * 0.6 / 1.5).abs() < 1e-12);
@@ -280,10 +221,7 @@ mod tests {
 
     #[test]
     fn boxes_without_area_end_the_merging() {
-        assert_eq!(
-            merge(vec![detection(0.9, 0.0, 0.0), detection(0.8, 0.0, 0.0)]).len(),
-            1
-        );
+        assert_eq!(merge(vec![detection(0.9, 0.0, 0.0), detection(0.8, 0.0, 0.0)]).len(), 1);
     }
 
     #[test]

@@ -53,10 +53,7 @@ impl Geometry {
     /// # Errors
     /// When the file cannot be read or does not hold 468 vertices and positive weights.
     pub fn load(file: &Path) -> Result<Self, GeometryError> {
-        let failed = |reason: String| GeometryError {
-            file: file.to_owned(),
-            reason,
-        };
+        let failed = |reason: String| GeometryError { file: file.to_owned(), reason };
         let bytes = std::fs::read(file).map_err(|error| failed(error.to_string()))?;
         Self::parse(&bytes).map_err(|reason| failed(reason.to_owned()))
     }
@@ -68,44 +65,22 @@ impl Geometry {
         }
         let mut anchors = Vec::new();
         for (index, weight) in weights {
-            let vertex = vertices
-                .get(index)
-                .ok_or("a weight is for a vertex that does not exist")?;
+            let vertex = vertices.get(index).ok_or("a weight is for a vertex that does not exist")?;
             anchors.push((index, *vertex, f64::from(weight).sqrt()));
         }
         let total_weight: f64 = anchors.iter().map(|(_, _, root)| root * root).sum();
         if anchors.len() < 3 || !total_weight.is_finite() || total_weight <= 0.0 {
             return Err("it does not have the weights of three points");
         }
-        let centre: Vector3<f64> = anchors
-            .iter()
-            .map(|(_, vertex, root)| vertex * (root * root))
-            .sum::<Vector3<f64>>()
-            / total_weight;
-        let centred: Vec<_> = anchors
-            .iter()
-            .map(|(_, vertex, root)| (vertex - centre) * *root)
-            .collect();
-        let spread = centred
-            .iter()
-            .zip(&anchors)
-            .map(|(c, (_, vertex, root))| c.dot(&(vertex * *root)))
-            .sum();
-        Ok(Self {
-            anchors,
-            total_weight,
-            centred,
-            spread,
-        })
+        let centre: Vector3<f64> =
+            anchors.iter().map(|(_, vertex, root)| vertex * (root * root)).sum::<Vector3<f64>>() / total_weight;
+        let centred: Vec<_> = anchors.iter().map(|(_, vertex, root)| (vertex - centre) * *root).collect();
+        let spread = centred.iter().zip(&anchors).map(|(c, (_, vertex, root))| c.dot(&(vertex * *root))).sum();
+        Ok(Self { anchors, total_weight, centred, spread })
     }
 
     /// Canonical face to camera, row-major, of a normalised mesh in a picture of this size.
-    pub fn pose(
-        &self,
-        points: &[[f32; 3]; LANDMARKS],
-        width: usize,
-        height: usize,
-    ) -> [[f32; 4]; 4] {
+    pub fn pose(&self, points: &[[f32; 3]; LANDMARKS], width: usize, height: usize) -> [[f32; 4]; 4] {
         // On the near plane, x to the right, y up, z away from the camera and in the scale of x.
         let near = [NEAR_HEIGHT * width as f64 / height as f64, NEAR_HEIGHT];
         let screen: Vec<Vector3<f64>> = points[..VERTICES]
@@ -134,47 +109,27 @@ impl Geometry {
         let pose = self.fit(unproject(first.scale() * second.scale()));
 
         let (r, t) = (pose.scaled_rotation, pose.shift);
-        let row = |i: usize| {
-            [
-                r[(i, 0)] as f32,
-                r[(i, 1)] as f32,
-                r[(i, 2)] as f32,
-                t[i] as f32,
-            ]
-        };
+        let row = |i: usize| [r[(i, 0)] as f32, r[(i, 1)] as f32, r[(i, 2)] as f32, t[i] as f32];
         [row(0), row(1), row(2), [0.0, 0.0, 0.0, 1.0]]
     }
 
     /// Weighted orthogonal Procrustes: the similarity that carries the canonical points onto `target`.
     fn fit(&self, target: impl Fn(usize) -> Vector3<f64>) -> Similarity {
-        let weighted = || {
-            self.anchors
-                .iter()
-                .map(|(index, _, root)| target(*index) * *root)
-        };
+        let weighted = || self.anchors.iter().map(|(index, _, root)| target(*index) * *root);
         let mut design = Matrix3::zeros();
         for (target, source) in weighted().zip(&self.centred) {
             design += target * source.transpose();
         }
         let rotation = rotation(design);
-        let scale = weighted()
-            .zip(&self.centred)
-            .map(|(t, s)| (rotation * s).dot(&t))
-            .sum::<f64>()
-            / self.spread;
+        let scale = weighted().zip(&self.centred).map(|(t, s)| (rotation * s).dot(&t)).sum::<f64>() / self.spread;
         let scaled_rotation = rotation * scale;
         let shift = self
             .anchors
             .iter()
-            .map(|(index, vertex, root)| {
-                (target(*index) - scaled_rotation * vertex) * (root * root)
-            })
+            .map(|(index, vertex, root)| (target(*index) - scaled_rotation * vertex) * (root * root))
             .sum::<Vector3<f64>>()
             / self.total_weight;
-        Similarity {
-            scaled_rotation,
-            shift,
-        }
+        Similarity { scaled_rotation, shift }
     }
 }
 
@@ -205,13 +160,7 @@ fn canonical_face(bytes: &[u8]) -> Result<(Vec<Vector3<f64>>, Vec<(usize, f32)>)
                 for field in protobuf::fields(mesh) {
                     match field? {
                         (3, Field::Bytes(packed)) => {
-                            floats.extend(
-                                packed
-                                    .as_chunks()
-                                    .0
-                                    .iter()
-                                    .map(|bytes| f32::from_le_bytes(*bytes)),
-                            );
+                            floats.extend(packed.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
                         }
                         (3, Field::Fixed32(bytes)) => floats.push(f32::from_le_bytes(bytes)),
                         _ => {}
@@ -222,9 +171,7 @@ fn canonical_face(bytes: &[u8]) -> Result<(Vec<Vector3<f64>>, Vec<(usize, f32)>)
                 let (mut index, mut weight) = (0, 0.0);
                 for field in protobuf::fields(landmark) {
                     match field? {
-                        (1, Field::Varint(value)) => {
-                            index = usize::try_from(value).unwrap_or(usize::MAX)
-                        }
+                        (1, Field::Varint(value)) => index = usize::try_from(value).unwrap_or(usize::MAX),
                         (2, Field::Fixed32(bytes)) => weight = f32::from_le_bytes(bytes),
                         _ => {}
                     }
@@ -234,9 +181,7 @@ fn canonical_face(bytes: &[u8]) -> Result<(Vec<Vector3<f64>>, Vec<(usize, f32)>)
             _ => {}
         }
     }
-    if floats.iter().any(|value| !value.is_finite())
-        || weights.iter().any(|(_, w)| !w.is_finite() || *w < 0.0)
-    {
+    if floats.iter().any(|value| !value.is_finite()) || weights.iter().any(|(_, w)| !w.is_finite() || *w < 0.0) {
         return Err("a number is not finite, or a weight is negative");
     }
     let vertex = |v: &[f32; 5]| Vector3::new(f64::from(v[0]), f64::from(v[1]), f64::from(v[2]));
@@ -319,28 +264,15 @@ mod tests {
     }
 
     fn bytes_field(number: u64, bytes: &[u8]) -> Vec<u8> {
-        [
-            varint(number << 3 | 2),
-            varint(bytes.len() as u64),
-            bytes.to_vec(),
-        ]
-        .concat()
+        [varint(number << 3 | 2), varint(bytes.len() as u64), bytes.to_vec()].concat()
     }
 
     /// A face of 468 points on a bent sheet, four of them weighted.
     fn metadata() -> Vec<u8> {
-        let vertices: Vec<u8> = (0..VERTICES)
-            .flat_map(vertex)
-            .flat_map(f32::to_le_bytes)
-            .collect();
+        let vertices: Vec<u8> = (0..VERTICES).flat_map(vertex).flat_map(f32::to_le_bytes).collect();
         let mut bytes = bytes_field(1, &bytes_field(3, &vertices));
         for index in [0_u64, 25, 300, 467] {
-            let weight = [
-                varint(1 << 3),
-                varint(index),
-                varint(2 << 3 | 5),
-                0.5_f32.to_le_bytes().to_vec(),
-            ];
+            let weight = [varint(1 << 3), varint(index), varint(2 << 3 | 5), 0.5_f32.to_le_bytes().to_vec()];
             bytes.extend(bytes_field(2, &weight.concat()));
         }
         bytes
@@ -348,13 +280,7 @@ mod tests {
 
     fn vertex(index: usize) -> [f32; 5] {
         let (x, y) = ((index % 26) as f32 - 13.0, (index / 26) as f32 - 9.0);
-        [
-            0.5 * x,
-            0.7 * y,
-            6.0 - 0.05 * x * x - 0.02 * y * y,
-            0.0,
-            0.0,
-        ]
+        [0.5 * x, 0.7 * y, 6.0 - 0.05 * x * x - 0.02 * y * y, 0.0, 0.0]
     }
 
     #[test]

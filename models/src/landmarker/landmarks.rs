@@ -30,33 +30,21 @@ impl Mesh {
     /// Smallest and largest x and y: x0, y0, x1, y1.
     fn bounds(&self) -> [f64; 4] {
         let start = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
-        self.points
-            .iter()
-            .fold(start, |[x0, y0, x1, y1], [x, y, _]| {
-                let (x, y) = (f64::from(*x), f64::from(*y));
-                [x0.min(x), y0.min(y), x1.max(x), y1.max(y)]
-            })
+        self.points.iter().fold(start, |[x0, y0, x1, y1], [x, y, _]| {
+            let (x, y) = (f64::from(*x), f64::from(*y));
+            [x0.min(x), y0.min(y), x1.max(x), y1.max(y)]
+        })
     }
 
     /// The smallest upright rectangle around the points.
     pub fn bounding_box(&self) -> Rect {
         let [x0, y0, x1, y1] = self.bounds().map(|v| v as f32);
-        Rect {
-            x: x0,
-            y: y0,
-            width: x1 - x0,
-            height: y1 - y0,
-        }
+        Rect { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }
     }
 
     /// Where to look for this face in the next frame.
     pub fn region(&self, width: usize, height: usize) -> NormalizedRegion {
-        let eyes = EYES.map(|index| {
-            [
-                f64::from(self.points[index][0]),
-                f64::from(self.points[index][1]),
-            ]
-        });
+        let eyes = EYES.map(|index| [f64::from(self.points[index][0]), f64::from(self.points[index][1])]);
         NormalizedRegion::around_points(self.bounds(), eyes, width, height)
     }
 }
@@ -82,24 +70,13 @@ impl MeshNetwork {
     }
 
     /// The points that the network sees in `region`, whether a face is there or not: that is [`Mesh::presence`].
-    pub fn run(
-        &mut self,
-        picture: &PictureView<'_>,
-        region: &NormalizedRegion,
-    ) -> Result<Mesh, RuntimeError> {
+    pub fn run(&mut self, picture: &PictureView<'_>, region: &NormalizedRegion) -> Result<Mesh, RuntimeError> {
         let (width, height) = (picture.width(), picture.height());
         let region = region.to_pixels(width, height);
-        crop::crop(
-            picture,
-            &Warp::from_region(&region, INPUT),
-            INPUT,
-            Border::Replicate,
-            &mut self.pixels,
-        );
+        crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Replicate, &mut self.pixels);
         crop::to_interleaved(&self.pixels, 1.0 / 255.0, 0.0, &mut self.input);
         let mut logit = [0.0];
-        self.network
-            .run(&self.input, &mut [&mut self.output, &mut logit])?;
+        self.network.run(&self.input, &mut [&mut self.output, &mut logit])?;
 
         let (w, h) = (width as f64, height as f64);
         let (sin, cos) = region.rotation.sin_cos();
@@ -108,17 +85,10 @@ impl MeshNetwork {
         for (point, values) in points.iter_mut().zip(self.output.chunks_exact(3)) {
             let [x, y, z] = [0, 1, 2].map(|axis| f64::from(values[axis]) / INPUT as f64);
             let (a, b) = ((x - 0.5) * region.width, (y - 0.5) * region.height);
-            let projected = [
-                (region.cx + a * cos - b * sin) / w,
-                (region.cy + a * sin + b * cos) / h,
-                z * depth,
-            ];
+            let projected = [(region.cx + a * cos - b * sin) / w, (region.cy + a * sin + b * cos) / h, z * depth];
             *point = projected.map(|value| value as f32);
         }
-        Ok(Mesh {
-            points,
-            presence: sigmoid(f64::from(logit[0])) as f32,
-        })
+        Ok(Mesh { points, presence: sigmoid(f64::from(logit[0])) as f32 })
     }
 }
 
@@ -133,22 +103,11 @@ mod tests {
         points[477] = [0.75, 0.75, 0.0];
         points[33] = [0.4, 0.5, 0.0];
         points[263] = [0.5, 0.6, 0.0];
-        let mesh = Mesh {
-            points,
-            presence: 1.0,
-        };
+        let mesh = Mesh { points, presence: 1.0 };
         let region = mesh.region(100, 100);
         assert_eq!((region.cx, region.cy), (0.5, 0.625));
         assert_eq!((region.width, region.height), (0.75, 0.75));
         assert!((region.rotation - std::f64::consts::FRAC_PI_4).abs() < 1e-6);
-        assert_eq!(
-            mesh.bounding_box(),
-            Rect {
-                x: 0.25,
-                y: 0.5,
-                width: 0.5,
-                height: 0.25
-            }
-        );
+        assert_eq!(mesh.bounding_box(), Rect { x: 0.25, y: 0.5, width: 0.5, height: 0.25 });
     }
 }

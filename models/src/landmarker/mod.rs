@@ -38,8 +38,6 @@ use landmarks::{Mesh, MeshNetwork};
 use region::NormalizedRegion;
 use smoothing::Smoothing;
 
-/// The detector's id in the manifest.
-pub(crate) const DETECTOR: &str = "face_detector";
 /// Least probability for a detection to count and for a region to hold a face (MediaPipe's default).
 pub const MIN_CONFIDENCE: f32 = 0.5;
 /// Detections beyond these are not looked at: nobody needs the exact number of faces in a crowd.
@@ -74,9 +72,7 @@ pub struct TrackerOptions {
 
 impl Default for TrackerOptions {
     fn default() -> Self {
-        Self {
-            face_count_interval: Some(Duration::from_millis(500)),
-        }
+        Self { face_count_interval: Some(Duration::from_millis(500)) }
     }
 }
 
@@ -94,10 +90,7 @@ pub struct Tracker {
 impl Tracker {
     /// A stream of which nothing is known.
     pub fn new(options: TrackerOptions) -> Self {
-        Self {
-            options,
-            ..Self::default()
-        }
+        Self { options, ..Self::default() }
     }
 
     /// Forgets the face: the next frame is searched by the detector.
@@ -115,9 +108,7 @@ impl Tracker {
             (None, _) => false,
             (Some(_), None) => true,
             // A stream whose clock went back counts again.
-            (Some(interval), Some(counted)) => now
-                .checked_sub(counted)
-                .is_none_or(|passed| passed >= interval),
+            (Some(interval), Some(counted)) => now.checked_sub(counted).is_none_or(|passed| passed >= interval),
         }
     }
 }
@@ -135,7 +126,7 @@ impl Landmarker {
     pub fn load(runtime: &Runtime, folder: &ModelFolder) -> Result<Self, LandmarkerError> {
         let file = |id| folder.resolve(id).map(|model| model.path);
         Ok(Self {
-            detector: Detector::load(runtime, &file(DETECTOR)?)?,
+            detector: Detector::load(runtime, &file("face_detector")?)?,
             mesh: MeshNetwork::load(runtime, &file("face_landmarks")?)?,
             blendshapes: BlendshapeNetwork::load(runtime, &file("face_blendshapes")?)?,
             geometry: Geometry::load(&file("face_geometry")?)?,
@@ -143,11 +134,7 @@ impl Landmarker {
     }
 
     /// Every face of a single picture, best detection first, at most `max_faces` (and never more than [`MAX_FACES`]).
-    pub fn picture(
-        &mut self,
-        picture: &PictureView<'_>,
-        max_faces: usize,
-    ) -> Result<Vec<Face>, LandmarkerError> {
+    pub fn picture(&mut self, picture: &PictureView<'_>, max_faces: usize) -> Result<Vec<Face>, LandmarkerError> {
         crop::check_layout(picture)?;
         let (width, height) = (picture.width(), picture.height());
         let detections = self.detector.detect(picture)?;
@@ -159,10 +146,7 @@ impl Landmarker {
             }
             let face = self.face(mesh, width, height)?;
             let here = face.bounding_box();
-            if faces
-                .iter()
-                .all(|other| overlap(&other.bounding_box(), &here) <= SAME_FACE)
-            {
+            if faces.iter().all(|other| overlap(&other.bounding_box(), &here) <= SAME_FACE) {
                 faces.push(face);
             }
         }
@@ -189,28 +173,18 @@ impl Landmarker {
             Some(region) => (Some(region), None),
             None => {
                 let detections = self.detector.detect(picture)?;
-                (
-                    detections.first().map(|best| best.region(width, height)),
-                    Some(detections),
-                )
+                (detections.first().map(|best| best.region(width, height)), Some(detections))
             }
         };
         let mesh = match region {
-            Some(region) => {
-                Some(self.mesh.run(picture, &region)?).filter(|mesh| mesh.presence > MIN_CONFIDENCE)
-            }
+            Some(region) => Some(self.mesh.run(picture, &region)?).filter(|mesh| mesh.presence > MIN_CONFIDENCE),
             None => None,
         };
         let Some(mut mesh) = mesh else {
             tracker.lose();
             tracker.face_count = 0;
             tracker.counted = None;
-            return Ok(FrameAnalysis {
-                face: None,
-                face_count: 0,
-                width,
-                height,
-            });
+            return Ok(FrameAnalysis { face: None, face_count: 0, width, height });
         };
 
         // The next region comes from the points as they are, before smoothing.
@@ -219,16 +193,9 @@ impl Landmarker {
             tracker.face_count = self.count(picture, detections, &mesh)?;
             tracker.counted = Some(timestamp);
         }
-        tracker
-            .smoothing
-            .apply(&mut mesh.points, width, height, timestamp);
+        tracker.smoothing.apply(&mut mesh.points, width, height, timestamp);
         let face = self.face(mesh, width, height)?;
-        Ok(FrameAnalysis {
-            face: Some(face),
-            face_count: tracker.face_count.max(1),
-            width,
-            height,
-        })
+        Ok(FrameAnalysis { face: Some(face), face_count: tracker.face_count.max(1), width, height })
     }
 
     /// How many faces there are besides the one that is followed, itself included. A detection counts only when the
@@ -247,17 +214,12 @@ impl Landmarker {
         let mut boxes = vec![followed.bounding_box()];
         for detection in detections.iter().take(MAX_FACES) {
             // The detector's box is a little larger than the mesh's.
-            if boxes
-                .iter()
-                .any(|known| overlap(known, &detection.bounding_box()) > 0.3)
-            {
+            if boxes.iter().any(|known| overlap(known, &detection.bounding_box()) > 0.3) {
                 continue;
             }
             let mesh = self.mesh.run(picture, &detection.region(width, height))?;
             let here = mesh.bounding_box();
-            if mesh.presence > MIN_CONFIDENCE
-                && boxes.iter().all(|known| overlap(known, &here) <= SAME_FACE)
-            {
+            if mesh.presence > MIN_CONFIDENCE && boxes.iter().all(|known| overlap(known, &here) <= SAME_FACE) {
                 boxes.push(here);
             }
         }
@@ -267,12 +229,7 @@ impl Landmarker {
     fn face(&mut self, mesh: Mesh, width: usize, height: usize) -> Result<Face, LandmarkerError> {
         let blendshapes = self.blendshapes.run(&mesh.points, width, height)?;
         let matrix = self.geometry.pose(&mesh.points, width, height);
-        Ok(Face {
-            landmarks: mesh.points,
-            blendshapes,
-            matrix,
-            presence: mesh.presence,
-        })
+        Ok(Face { landmarks: mesh.points, blendshapes, matrix, presence: mesh.presence })
     }
 
     /// Runs the detector alone; for measurements.
@@ -298,12 +255,7 @@ mod tests {
 
     #[test]
     fn overlap_is_intersection_over_union() {
-        let square = |x: f32| Rect {
-            x,
-            y: 0.0,
-            width: 1.0,
-            height: 1.0,
-        };
+        let square = |x: f32| Rect { x, y: 0.0, width: 1.0, height: 1.0 };
         assert_eq!(overlap(&square(0.0), &square(0.0)), 1.0);
         assert_eq!(overlap(&square(0.0), &square(0.5)), 0.5 / 1.5);
         assert_eq!(overlap(&square(0.0), &square(2.0)), 0.0);
@@ -313,9 +265,7 @@ mod tests {
     #[test]
     fn counting_is_due_at_the_interval() {
         let at = Duration::from_millis;
-        let mut tracker = Tracker::new(TrackerOptions {
-            face_count_interval: Some(at(500)),
-        });
+        let mut tracker = Tracker::new(TrackerOptions { face_count_interval: Some(at(500)) });
         assert!(tracker.count_is_due(at(0)));
         tracker.counted = Some(at(1000));
         assert!(!tracker.count_is_due(at(1499)));

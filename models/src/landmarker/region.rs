@@ -26,12 +26,7 @@ pub struct NormalizedRegion {
 
 impl NormalizedRegion {
     /// Around a detection: its box (x0, y0, x1, y1) enlarged, turned so that the eyes lie level.
-    pub fn around_detection(
-        bounds: [f64; 4],
-        eyes: [[f64; 2]; 2],
-        width: usize,
-        height: usize,
-    ) -> Self {
+    pub fn around_detection(bounds: [f64; 4], eyes: [[f64; 2]; 2], width: usize, height: usize) -> Self {
         let [x0, y0, x1, y1] = bounds;
         Self {
             cx: (x0 + x1) / 2.0,
@@ -43,12 +38,7 @@ impl NormalizedRegion {
     }
 
     /// Around all points of a mesh: a square in pixels on the longer side of their box, enlarged.
-    pub fn around_points(
-        bounds: [f64; 4],
-        eyes: [[f64; 2]; 2],
-        width: usize,
-        height: usize,
-    ) -> Self {
+    pub fn around_points(bounds: [f64; 4], eyes: [[f64; 2]; 2], width: usize, height: usize) -> Self {
         let [x0, y0, x1, y1] = bounds;
         let (w, h) = (width as f64, height as f64);
         let side = ((x1 - x0) * w).max((y1 - y0) * h) * SCALE;
@@ -76,10 +66,7 @@ impl NormalizedRegion {
 
 /// The angle of the line from the viewer's left eye to the right one.
 fn level([left, right]: [[f64; 2]; 2], width: usize, height: usize) -> f64 {
-    let (dx, dy) = (
-        (right[0] - left[0]) * width as f64,
-        (right[1] - left[1]) * height as f64,
-    );
+    let (dx, dy) = ((right[0] - left[0]) * width as f64, (right[1] - left[1]) * height as f64);
     wrap_angle(-(-dy).atan2(dx))
 }
 
@@ -89,12 +76,7 @@ mod tests {
 
     #[test]
     fn a_mesh_gives_a_square_in_pixels() {
-        let region = NormalizedRegion::around_points(
-            [0.4, 0.2, 0.6, 0.8],
-            [[0.45, 0.5], [0.55, 0.5]],
-            640,
-            480,
-        );
+        let region = NormalizedRegion::around_points([0.4, 0.2, 0.6, 0.8], [[0.45, 0.5], [0.55, 0.5]], 640, 480);
         let pixels = region.to_pixels(640, 480);
         assert!((pixels.width - pixels.height).abs() < 1e-9);
         assert!((pixels.height - 0.6 * 480.0 * 1.5).abs() < 1e-9);

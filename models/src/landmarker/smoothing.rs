@@ -35,23 +35,13 @@ struct State {
 
 impl Default for Smoothing {
     fn default() -> Self {
-        Self {
-            last: -1,
-            frequency: FREQUENCY,
-            state: Vec::new(),
-        }
+        Self { last: -1, frequency: FREQUENCY, state: Vec::new() }
     }
 }
 
 impl Smoothing {
     /// Replaces normalised points by smoothed ones. A timestamp that does not grow leaves them as they are.
-    pub fn apply(
-        &mut self,
-        points: &mut [[f32; 3]; LANDMARKS],
-        width: usize,
-        height: usize,
-        timestamp: Duration,
-    ) {
+    pub fn apply(&mut self, points: &mut [[f32; 3]; LANDMARKS], width: usize, height: usize, timestamp: Duration) {
         let now = i64::try_from(timestamp.as_nanos()).unwrap_or(i64::MAX);
         if self.last >= now {
             return;
@@ -70,14 +60,7 @@ impl Smoothing {
 
         let first = self.state.is_empty();
         if first {
-            self.state = vec![
-                State {
-                    raw: 0.0,
-                    smooth: 0.0,
-                    derivative: 0.0
-                };
-                VALUES
-            ];
+            self.state = vec![State { raw: 0.0, smooth: 0.0, derivative: 0.0 }; VALUES];
         }
         let derivative_alpha = self.alpha(DERIVATIVE_CUTOFF) as f32;
         let frequency = self.frequency;
@@ -85,22 +68,13 @@ impl Smoothing {
             for ((value, unit), state) in point.iter_mut().zip(unit).zip(states) {
                 let raw = *value * unit;
                 if first {
-                    *state = State {
-                        raw,
-                        smooth: raw,
-                        derivative: 0.0,
-                    };
+                    *state = State { raw, smooth: raw, derivative: 0.0 };
                 } else {
-                    let speed =
-                        ((f64::from(raw) - f64::from(state.raw)) * value_scale * frequency) as f32;
+                    let speed = ((f64::from(raw) - f64::from(state.raw)) * value_scale * frequency) as f32;
                     let derivative = low_pass(derivative_alpha, speed, state.derivative);
                     let cutoff = MIN_CUTOFF + BETA * f64::from(derivative.abs());
                     let smooth = low_pass(alpha(cutoff, frequency) as f32, raw, state.smooth);
-                    *state = State {
-                        raw,
-                        smooth,
-                        derivative,
-                    };
+                    *state = State { raw, smooth, derivative };
                 }
                 *value = state.smooth / unit;
             }
@@ -127,9 +101,7 @@ fn face_size(points: &[[f32; 3]; LANDMARKS], unit: [f32; 3]) -> f32 {
         let (low, high) = points
             .iter()
             .map(|point| point[axis] * unit[axis])
-            .fold((f32::MAX, f32::MIN), |(low, high), value| {
-                (low.min(value), high.max(value))
-            });
+            .fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(value), high.max(value)));
         high - low
     };
     (extent(0) + extent(1)) / 2.0
@@ -156,13 +128,7 @@ mod tests {
         for ms in [0, 33, 66] {
             let mut points = face(0.0);
             smoothing.apply(&mut points, 100, 100, at(ms));
-            assert!(
-                points
-                    .iter()
-                    .flatten()
-                    .zip(face(0.0).iter().flatten())
-                    .all(|(a, b)| (a - b).abs() < 1e-6)
-            );
+            assert!(points.iter().flatten().zip(face(0.0).iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-6));
         }
     }
 
@@ -176,11 +142,7 @@ mod tests {
         assert!(moved > 0.0 && moved < 0.0001, "a fifth of a pixel: {moved}");
         let mut far = face(0.1);
         smoothing.apply(&mut far, 1000, 1000, at(66));
-        assert!(
-            (far[5][0] - 0.6).abs() < 0.01,
-            "a hundred pixels: {}",
-            far[5][0]
-        );
+        assert!((far[5][0] - 0.6).abs() < 0.01, "a hundred pixels: {}", far[5][0]);
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! Median processor time per network and per analysed frame, one thread.
+//!
+//!     cargo run --release -p vision-models --example bench [PICTURE]
+//!
+//! Without a picture, or without a face in it, the networks run on noise: they cost the same.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use vision_core::picture::{I420View, Picture, PictureView, RgbPicture};
+use vision_models::crop::{self, Border, Region, Warp};
+use vision_models::landmarker::{Landmarker, Tracker, TrackerOptions};
+use vision_models::manifest::{Kind, ModelFolder};
+use vision_models::runtime::{Provider, Runtime};
+
+const ROUNDS: usize = 200;
+const WIDTH: usize = 640;
+const HEIGHT: usize = 480;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = ModelFolder::find(None)?;
+    let runtime = Runtime::in_folder(&folder, Provider::Cpu, None)?;
+    println!("median of {ROUNDS} rounds, one thread, milliseconds (processor / clock)\n");
+
+    for listing in folder.list() {
+        let Ok(found) = folder.resolve(listing.id) else {
+            println!("{:<44} not present", listing.title);
+            continue;
+        };
+        let (Some(input), false) = (&found.model.input, listing.kind == Kind::Runtime) else {
+            continue;
+        };
+        let sizes: Vec<usize> = found.model.outputs.iter().map(|output| output.shape.iter().product()).collect();
+        let mut network = runtime.network(&found.path, &input.shape, &sizes)?;
+        let values: Vec<f32> = noise().take(input.shape.iter().product()).map(|byte| f32::from(byte) / 255.0).collect();
+        let mut outputs: Vec<Vec<f32>> = sizes.iter().map(|size| vec![0.0; *size]).collect();
+        measure(&found.model.id, || {
+            let mut views: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+            network.run(&values, &mut views)
+        })?;
+    }
+
+    let frame = frame(std::env::args().nth(1).as_deref())?;
+    let (y, uv) = to_i420(&frame);
+    let chroma = uv.len() / 2;
+    let i420 = PictureView::I420(I420View {
+        y: &y,
+        u: &uv[..chroma],
+        v: &uv[chroma..],
+        y_stride: WIDTH,
+        uv_stride: WIDTH / 2,
+        width: WIDTH,
+        height: HEIGHT,
+    });
+    println!();
+    let region = Region { cx: 320.0, cy: 240.0, width: 330.0, height: 330.0, rotation: 0.1 };
+    let warp = Warp::from_region(&region, 256);
+    let mut out = vec![0; 3 * 256 * 256];
+    for (name, picture) in [("rgb", frame.view()), ("i420", i420)] {
+        measure(&format!("crop 256x256, {name}"), || -> Result<(), std::convert::Infallible> {
+            crop::crop(black_box(&picture), &warp, 256, Border::Replicate, &mut out);
+            Ok(())
+        })?;
+    }
+
+    let mut landmarker = Landmarker::load(&runtime, &folder)?;
+    for (name, picture) in [("rgb", frame.view()), ("i420", i420)] {
+        let mut tracker = Tracker::new(TrackerOptions { face_count_interval: None });
+        let mut time = Duration::ZERO;
+        let mut faces = 0;
+        measure(&format!("frame {WIDTH}x{HEIGHT}, {name}"), || {
+            time += Duration::from_millis(33);
+            let analysis = landmarker.frame(&mut tracker, &picture, time)?;
+            faces += usize::from(analysis.face.is_some());
+            Ok::<(), Box<dyn std::error::Error>>(())
+        })?;
+        println!("    a face was followed in {faces} of {} frames", ROUNDS + WARM_UP);
+    }
+    Ok(())
+}
+
+const WARM_UP: usize = 10;
+
+fn measure<E: Into<Box<dyn std::error::Error>>>(
+    name: &str,
+    mut work: impl FnMut() -> Result<(), E>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    for _ in 0..WARM_UP {
+        work().map_err(Into::into)?;
+    }
+    let mut rounds = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let (processor, clock) = (processor_time(), Instant::now());
+        work().map_err(Into::into)?;
+        rounds.push((processor_time().saturating_sub(processor), clock.elapsed()));
+    }
+    let median = |mut times: Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2].as_secs_f64() * 1000.0
+    };
+    let processor = median(rounds.iter().map(|(processor, _)| *processor).collect());
+    let clock = median(rounds.iter().map(|(_, clock)| *clock).collect());
+    println!("{name:<44} {processor:>8.3} / {clock:.3}");
+    Ok(())
+}
+
+/// Time on the processor of this thread.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+}
+
+/// Bytes that are different at every run of the loop and the same at every run of the program.
+fn noise() -> impl Iterator<Item = u8> {
+    let mut state = 1_u32;
+    std::iter::from_fn(move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some((state >> 24) as u8)
+    })
+}
+
+/// The picture cut to 640x480, or noise.
+fn frame(path: Option<&str>) -> Result<RgbPicture, Box<dyn std::error::Error>> {
+    let data = match path {
+        Some(path) => {
+            let picture = image::open(Path::new(path))?;
+            picture.resize_to_fill(WIDTH as u32, HEIGHT as u32, image::imageops::Triangle).to_rgb8().into_raw()
+        }
+        None => noise().take(3 * WIDTH * HEIGHT).collect(),
+    };
+    Ok(RgbPicture { data, width: WIDTH, height: HEIGHT })
+}
+
+/// BT.601 limited range, chroma as the mean of four pixels.
+fn to_i420(picture: &RgbPicture) -> (Vec<u8>, Vec<u8>) {
+    let at = |x: usize, y: usize, c: usize| f32::from(picture.data[3 * (y * WIDTH + x) + c]);
+    let weighted = |x: usize, y: usize, weights: [f32; 3]| (0..3).map(|c| weights[c] * at(x, y, c)).sum::<f32>();
+    let luma = (0..WIDTH * HEIGHT).map(|i| 16.0 + weighted(i % WIDTH, i / WIDTH, [0.257, 0.504, 0.098]));
+    let chroma = |weights: [f32; 3]| {
+        (0..WIDTH / 2 * (HEIGHT / 2)).map(move |i| {
+            let (x, y) = (i % (WIDTH / 2) * 2, i / (WIDTH / 2) * 2);
+            let block = [(x, y), (x + 1, y), (x, y + 1), (x + 1, y + 1)];
+            128.0 + block.iter().map(|(x, y)| weighted(*x, *y, weights)).sum::<f32>() / 4.0
+        })
+    };
+    let byte = |value: f32| value.round() as u8;
+    let planes = chroma([-0.148, -0.291, 0.439]).chain(chroma([0.439, -0.368, -0.071]));
+    (luma.map(byte).collect(), planes.map(byte).collect())
+}

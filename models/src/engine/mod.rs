@@ -1,0 +1,345 @@
+//! The one inference engine of the process: every flow's frames, every picture, every embedding goes through it.
+//!
+//! * [`Engine::stream`] follows a face through a video: submit frames as they come, results arrive by callback. Only the
+//!   newest frame ever waits, streams are served in turn.
+//! * [`Engine::analyze_picture`] and [`Engine::embed`] take their turn among the streams and block their caller.
+//!
+//! Networks are loaded once, when the engine opens: a set for each worker thread, and one embedding network (others at
+//! first use) for all of them.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`schedule`] | who is served next, pure |
+//! | [`pool`] | threads around it |
+
+mod pool;
+mod schedule;
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use vision_core::face::{Face, FrameAnalysis};
+use vision_core::picture::Picture;
+
+use crate::embedding::{Embedder, Embedding, EmbeddingError};
+use crate::landmarker::{Landmarker, LandmarkerError, MAX_FACES, Tracker, TrackerOptions};
+use crate::manifest::{Listing, ManifestError, Metric, ModelFolder, ResolvedModel};
+use crate::runtime::{Provider, Runtime, RuntimeError};
+use pool::{NoResult, Pool, PoolStream, Worker};
+
+/// Worker threads when nobody says how many: one per core, up to this. Each has networks of its own in memory, and one
+/// analyses more than a hundred frames a second.
+const MOST_WORKERS: usize = 4;
+
+/// What the engine is made of.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// The model folder; `None`: where [`ModelFolder::find`] finds it.
+    pub folder: Option<PathBuf>,
+    /// ONNX Runtime's shared library, for GPUs; `None`: the one in the model folder.
+    pub runtime_library: Option<PathBuf>,
+    /// What the networks run on.
+    pub provider: Provider,
+    /// Worker threads; `None`: one per core, at most four.
+    pub workers: Option<NonZeroUsize>,
+    /// Id of the embedding to use; `None`: the preferred one of those that are present.
+    pub embedding: Option<String>,
+}
+
+/// Why the engine does not open, or has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model folder or a model in it is not as it has to be.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// ONNX Runtime or a network does not load.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// A picture or frame could not be analysed.
+    #[error(transparent)]
+    Landmarker(#[from] LandmarkerError),
+    /// A face has no embedding.
+    #[error(transparent)]
+    Embedding(#[from] EmbeddingError),
+    /// There is no embedding of this name.
+    #[error("there is no embedding `{name}`; present are: {present}. Run `make models`, or choose one of these")]
+    UnknownEmbedding {
+        /// What was asked for.
+        name: String,
+        /// Their ids.
+        present: String,
+    },
+    /// Worker threads cannot be started.
+    #[error("cannot start the engine's threads: {0}")]
+    Threads(#[from] std::io::Error),
+    /// A bug: the analysis panicked; the engine goes on.
+    #[error("the analysis of this picture panicked; please report it")]
+    Panicked,
+    /// The engine is closed.
+    #[error("the inference engine is closed")]
+    Closed,
+    /// A blocking call from the callback of a stream, which would wait for itself.
+    #[error("a stream's callback must not call the engine's blocking functions")]
+    InsideCallback,
+}
+
+impl From<NoResult> for EngineError {
+    fn from(reason: NoResult) -> Self {
+        match reason {
+            NoResult::Closed => Self::Closed,
+            NoResult::Panicked => Self::Panicked,
+            NoResult::InsidePool => Self::InsideCallback,
+        }
+    }
+}
+
+/// What the engine runs on.
+#[derive(Clone, Debug)]
+pub struct EngineInfo {
+    /// What the networks run on; never `Auto`.
+    pub provider: Provider,
+    /// ONNX Runtime's shared library.
+    pub runtime_library: PathBuf,
+    /// Worker threads.
+    pub workers: usize,
+    /// Every model of the manifest: state, origin, licence, and whether it is in use.
+    pub models: Vec<Listing>,
+    /// The embeddings that are present, the one in use first.
+    pub embeddings: Vec<EmbeddingInfo>,
+}
+
+/// An embedding that can be asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingInfo {
+    /// Its id in the manifest.
+    pub id: &'static str,
+    /// How its vectors compare.
+    pub metric: Metric,
+    /// Two faces are one person when their distance is below this.
+    pub threshold: f32,
+}
+
+/// How a stream is analysed.
+#[derive(Clone, Debug, Default)]
+pub struct StreamOptions {
+    /// How its face is followed.
+    pub tracker: TrackerOptions,
+}
+
+/// An analysed frame.
+pub struct StreamResult {
+    /// What was seen.
+    pub analysis: FrameAnalysis,
+    /// The frame itself.
+    pub picture: Arc<dyn Picture>,
+    /// The frame's time in its stream, as submitted.
+    pub timestamp: Duration,
+    /// From its submission to the beginning of its analysis.
+    pub queued: Duration,
+    /// How long the analysis took, by the clock.
+    pub cost: Duration,
+    /// As submitted.
+    pub tag: u64,
+}
+
+/// Gets the results of a stream, in the order of its frames, on a thread of the engine: it must be quick, and must not
+/// block.
+pub type OnResult = Box<dyn Fn(Result<StreamResult, EngineError>) + Send + Sync>;
+
+/// The inference engine. Dropping it closes it.
+pub struct Engine {
+    pool: Pool<Networks>,
+    embedders: Arc<Embedders>,
+    info: EngineInfo,
+}
+
+impl Engine {
+    /// Loads ONNX Runtime and the networks, and starts the threads: some tenths of a second.
+    ///
+    /// # Errors
+    /// Every variant of [`EngineError`] that is about models, ONNX Runtime and threads; each names file and remedy.
+    pub fn open(options: &EngineOptions) -> Result<Arc<Self>, EngineError> {
+        let folder = ModelFolder::find(options.folder.as_deref())?;
+        let runtime = Runtime::in_folder(&folder, options.provider, options.runtime_library.as_deref())?;
+        let embedders = Arc::new(Embedders::open(&runtime, &folder, options.embedding.as_deref())?);
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let workers = options.workers.map_or(cores.min(MOST_WORKERS), NonZeroUsize::get);
+        let networks = (0..workers)
+            .map(|_| Ok(Networks { landmarker: Landmarker::load(&runtime, &folder)? }))
+            .collect::<Result<Vec<_>, EngineError>>()?;
+
+        let mut models = folder.list();
+        let chosen = embedders.chosen();
+        for listing in &mut models {
+            if embedders.find(listing.id).is_some() {
+                listing.in_use = chosen == Some(listing.id);
+            }
+        }
+        let info = EngineInfo {
+            provider: runtime.provider(),
+            runtime_library: runtime.library().to_owned(),
+            workers,
+            models,
+            embeddings: embedders.list(),
+        };
+        let provider = info.provider;
+        tracing::info!(%provider, workers, embedding = chosen.unwrap_or("none"), "the inference engine is open");
+        Ok(Arc::new(Self { pool: Pool::start("inference", networks)?, embedders, info }))
+    }
+
+    /// What the engine runs on.
+    pub fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+
+    /// Starts following a face through a video. Dropping the [`FaceStream`] ends it; `on_result` may be running once
+    /// more at that moment.
+    pub fn stream(&self, options: StreamOptions, on_result: OnResult) -> FaceStream {
+        FaceStream(self.pool.open(Stream { tracker: Mutex::new(Tracker::new(options.tracker)), on_result }))
+    }
+
+    /// Every face of a picture, the clearest first, at most [`MAX_FACES`]. Blocks until its turn has come and gone.
+    ///
+    /// # Errors
+    /// [`EngineError::Landmarker`], or why there is no result at all.
+    pub fn analyze_picture(&self, picture: Arc<dyn Picture>) -> Result<Vec<Face>, EngineError> {
+        Ok(self.pool.run(move |networks| networks.landmarker.picture(&picture.view(), MAX_FACES))??)
+    }
+
+    /// The embedding of a face in a picture by the network `model`, or by the one in use. Blocks as
+    /// [`Engine::analyze_picture`] does; the first use of a network that is not the one in use loads it, which takes
+    /// some hundredths of a second.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownEmbedding`], [`EngineError::Embedding`], or why there is no result at all.
+    pub fn embed(&self, picture: Arc<dyn Picture>, face: &Face, model: Option<&str>) -> Result<Embedding, EngineError> {
+        let (embedders, face) = (Arc::clone(&self.embedders), face.clone());
+        let index = match model {
+            None => 0,
+            Some(name) => embedders.find(name).ok_or_else(|| embedders.unknown(name))?,
+        };
+        self.pool.run(move |_| embedders.embed(index, &*picture, &face))?
+    }
+
+    /// Ends the threads: what has begun is finished, what waits is dropped. Later calls are answered with
+    /// [`EngineError::Closed`], later frames are dropped.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+}
+
+/// One video that the engine follows a face in.
+pub struct FaceStream(PoolStream<Networks>);
+
+impl FaceStream {
+    /// Hands over a frame; never blocks. A frame that is still waiting is replaced. `timestamp` is the time in the
+    /// stream and must grow; `tag` comes back with the result.
+    pub fn submit(&self, picture: Arc<dyn Picture>, timestamp: Duration, tag: u64) {
+        self.0.submit(Frame { picture, timestamp, tag, submitted: Instant::now() });
+    }
+
+    /// Frames that were replaced before their turn came.
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped()
+    }
+}
+
+struct Stream {
+    // Never contended: the pool has one thread at a time in a stream.
+    tracker: Mutex<Tracker>,
+    on_result: OnResult,
+}
+
+struct Frame {
+    picture: Arc<dyn Picture>,
+    timestamp: Duration,
+    tag: u64,
+    submitted: Instant,
+}
+
+/// The networks of one thread.
+struct Networks {
+    landmarker: Landmarker,
+}
+
+impl Worker for Networks {
+    type Stream = Stream;
+    type Frame = Frame;
+
+    fn frame(&mut self, stream: &Stream, frame: Frame) {
+        let Frame { picture, timestamp, tag, submitted } = frame;
+        let begun = Instant::now();
+        let mut tracker = stream.tracker.lock().unwrap_or_else(PoisonError::into_inner);
+        let analysis =
+            catch_unwind(AssertUnwindSafe(|| self.landmarker.frame(&mut tracker, &picture.view(), timestamp)));
+        let result = match analysis {
+            Ok(Ok(analysis)) => {
+                let (queued, cost) = (begun - submitted, begun.elapsed());
+                Ok(StreamResult { analysis, picture, timestamp, queued, cost, tag })
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_panic) => {
+                tracker.reset();
+                Err(EngineError::Panicked)
+            }
+        };
+        drop(tracker);
+        (stream.on_result)(result);
+    }
+}
+
+/// The embedding networks, shared by all threads: they are used rarely, and the largest takes 22 MB.
+struct Embedders {
+    runtime: Runtime,
+    models: Vec<(ResolvedModel, Mutex<Option<Embedder>>)>,
+}
+
+impl Embedders {
+    /// The one in use comes first and is loaded, so that a broken one is found at the start.
+    fn open(runtime: &Runtime, folder: &ModelFolder, chosen: Option<&str>) -> Result<Self, EngineError> {
+        let models = folder.embeddings().into_iter().map(|model| (model, Mutex::default())).collect();
+        let mut embedders = Self { runtime: runtime.clone(), models };
+        if let Some(name) = chosen {
+            let index = embedders.find(name).ok_or_else(|| embedders.unknown(name))?;
+            embedders.models[..=index].rotate_right(1);
+        }
+        if let Some((model, slot)) = embedders.models.first_mut() {
+            *slot = Mutex::new(Some(Embedder::load(runtime, model)?));
+        }
+        Ok(embedders)
+    }
+
+    fn chosen(&self) -> Option<&'static str> {
+        self.models.first().map(|(resolved, _)| resolved.model.id.as_str())
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        self.models.iter().position(|(resolved, _)| resolved.model.id == name)
+    }
+
+    fn list(&self) -> Vec<EmbeddingInfo> {
+        let info = |(resolved, _): &(ResolvedModel, _)| {
+            let embedding = resolved.model.embedding.as_ref()?;
+            Some(EmbeddingInfo { id: &resolved.model.id, metric: embedding.metric, threshold: embedding.threshold })
+        };
+        self.models.iter().filter_map(info).collect()
+    }
+
+    fn unknown(&self, name: &str) -> EngineError {
+        let ids: Vec<_> = self.models.iter().map(|(resolved, _)| resolved.model.id.as_str()).collect();
+        EngineError::UnknownEmbedding { name: name.to_owned(), present: ids.join(", ") }
+    }
+
+    fn embed(&self, index: usize, picture: &dyn Picture, face: &Face) -> Result<Embedding, EngineError> {
+        let (resolved, slot) = self.models.get(index).ok_or_else(|| self.unknown("default"))?;
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let embedder = match &mut *slot {
+            Some(embedder) => embedder,
+            None => slot.insert(Embedder::load(&self.runtime, resolved)?),
+        };
+        Ok(embedder.embed(&picture.view(), face)?)
+    }
+}
