@@ -3,6 +3,8 @@
 
 mod http_api;
 mod media_roundtrip;
+mod room_direct;
+
 mod support;
 mod verification;
 mod web_pages;

@@ -86,7 +86,7 @@ pub struct ReceiveBranch {
 }
 
 impl ReceiveBranch {
-    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called with the first of them. Both run
+    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called after the first of them. Both run
     /// on the decoder's thread.
     pub fn new(
         codec: Codec,
@@ -111,11 +111,11 @@ impl ReceiveBranch {
                     if open.load(Ordering::Acquire)
                         && let Some(picture) = VideoPicture::from_sample(&sample)
                     {
+                        let pts = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from);
+                        tap.push(Arc::new(picture), pts, Instant::now());
                         if let Some(on_first) = on_first.take() {
                             on_first();
                         }
-                        let pts = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from);
-                        tap.push(Arc::new(picture), pts, Instant::now());
                     }
                     Ok(gst::FlowSuccess::Ok)
                 })
@@ -138,24 +138,25 @@ impl ReceiveBranch {
 
 /// Ends a stream whose pictures are larger than [`MAX_SIDE`] before the decoder allocates for them.
 fn refuse_large(decoder: &gst::Element) {
-    let Some(pad) = decoder.static_pad("sink") else { return };
-    let weak = decoder.downgrade();
-    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-        let Some(event) = info.event() else { return gst::PadProbeReturn::Ok };
-        let gst::EventView::Caps(caps) = event.view() else { return gst::PadProbeReturn::Ok };
-        let side = |name| caps.caps().structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0);
-        let (width, height) = (side("width"), side("height"));
-        if width <= MAX_SIDE && height <= MAX_SIDE {
-            return gst::PadProbeReturn::Ok;
+    // gstreamer-rs 0.25 drops cleanly on source pads only
+    let Some(pad) = decoder.static_pad("sink").and_then(|sink| sink.peer()) else { return };
+    let (weak, refused) = (decoder.downgrade(), AtomicBool::new(false));
+    pad.add_probe(gst::PadProbeType::EVENT_DOWNSTREAM | gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(gst::EventView::Caps(caps)) = info.event().map(|event| event.view()) {
+            let side = |name| caps.caps().structure(0).and_then(|s| s.get::<i32>(name).ok()).unwrap_or(0);
+            let (width, height) = (side("width"), side("height"));
+            let is_large = width > MAX_SIDE || height > MAX_SIDE;
+            refused.store(is_large, Ordering::Relaxed);
+            if let Some(decoder) = weak.upgrade().filter(|_| is_large) {
+                gst::element_error!(
+                    decoder,
+                    gst::StreamError::WrongType,
+                    ["the video is {width}x{height}; no side may be longer than {MAX_SIDE}"]
+                );
+            }
         }
-        if let Some(decoder) = weak.upgrade() {
-            gst::element_error!(
-                decoder,
-                gst::StreamError::WrongType,
-                ["the video is {width}x{height}; no side may be longer than {MAX_SIDE}"]
-            );
-        }
-        gst::PadProbeReturn::Drop
+        let is_buffer = info.buffer().is_some();
+        if is_buffer && refused.load(Ordering::Relaxed) { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
     });
 }
 

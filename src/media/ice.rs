@@ -143,6 +143,12 @@ impl RemoteCandidate {
     }
 }
 
+/// Whether a peer's candidate says that it belongs to another description than the one with this `ufrag`.
+pub fn is_of_other(candidate: &str, ufrag: &str) -> bool {
+    let mut words = candidate.split(' ').skip_while(|word| *word != "ufrag");
+    words.nth(1).is_some_and(|named| named != ufrag)
+}
+
 /// One of our own candidates as the peer gets it: a host's own address gives way to the announced one.
 pub(super) fn announce(candidate: &str, announced: Option<IpAddr>) -> String {
     let Some(announced) = announced else { return candidate.to_string() };
@@ -252,6 +258,15 @@ mod tests {
             assert_eq!(RemoteCandidate::parse(text), expected, "{text}");
         }
         assert_eq!(RemoteCandidate::parse(&format!("candidate:1 {}", "1".repeat(600))), None);
+    }
+
+    #[test]
+    fn candidates_of_an_earlier_description_are_told_apart() {
+        let named = "candidate:1 1 udp 1 10.0.0.2 5000 typ host generation 0 ufrag EsAw network-cost 999";
+        assert!(!is_of_other(named, "EsAw"));
+        assert!(is_of_other(named, "other"));
+        assert!(!is_of_other("candidate:1 1 udp 1 10.0.0.2 5000 typ host", "other"));
+        assert!(!is_of_other("ufrag", "other"));
     }
 
     #[test]

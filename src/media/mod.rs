@@ -22,6 +22,8 @@ pub mod pool;
 pub mod screen;
 pub mod sdp;
 
+use gst::prelude::PluginFeatureExtManual as _;
+
 pub use codec::Codec;
 pub use frame::{Frame, FrameOutlet, FrameSink};
 pub use ice::IceOptions;
@@ -97,7 +99,9 @@ pub fn init() -> Result<(), MediaError> {
         gstvision::plugin_register_static().map_err(MediaError::Plugin)?;
         *registered = true;
     }
-    let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| gst::ElementFactory::find(name).is_none()).collect();
+    // Loaded now: the first call would wait for the libraries otherwise.
+    let is_missing = |name| gst::ElementFactory::find(name).is_none_or(|factory| factory.load().is_err());
+    let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| is_missing(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }

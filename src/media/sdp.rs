@@ -319,6 +319,11 @@ impl Offer {
         })
     }
 
+    /// The name under which its candidates go.
+    pub fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
     /// The first of `preferred` that the offer has.
     pub fn choose(&self, preferred: &[Codec]) -> Result<Chosen, SdpError> {
         preferred

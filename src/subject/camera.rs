@@ -54,6 +54,8 @@ struct Film {
     covered: bool,
     orientation: Option<Orientation>,
     off: bool,
+    /// Packets of the service that will still be lost.
+    blind: usize,
 }
 
 impl Lens {
@@ -74,6 +76,18 @@ impl Lens {
     /// What the packets have to say about the pictures' orientation.
     pub fn orientation(&self) -> Option<Orientation> {
         self.lock().orientation
+    }
+
+    /// Whether the packet that has just come is lost.
+    pub fn is_blind(&self) -> bool {
+        let mut film = self.lock();
+        let blind = film.blind > 0;
+        film.blind -= usize::from(blind);
+        blind
+    }
+
+    pub fn lose(&self, packets: usize) {
+        self.lock().blind = packets;
     }
 
     fn push(&self, buffer: gst::Buffer, caps: &gst::CapsRef) {

@@ -47,7 +47,8 @@ impl Connection {
                 vec![extension(TRANSPORT_CC_ID, TRANSPORT_CC_URI), extension(ORIENTATION_ID, VIDEO_ORIENTATION_URI)];
             let (peer, events) = Peer::new("subject", &ice, LATENCY)?;
             let branch = SendBranch::new(&SendOptions { codec, payload: PAYLOAD, bitrate, extensions, offers: true })?;
-            mark_orientation(&branch, lens);
+            mark_orientation(&branch, lens.clone());
+            lose_packets(&peer, lens);
             peer.send(&branch, false)?;
             peer.receive(codec, tap)?;
             peer.play()?;
@@ -101,5 +102,17 @@ fn mark_orientation(branch: &SendBranch, lens: Lens) {
             _ => (),
         }
         gst::PadProbeReturn::Ok
+    });
+}
+
+/// Loses packets behind the jitter buffer, where nothing brings them back but a new key frame.
+fn lose_packets(peer: &Peer, lens: Lens) {
+    peer.webrtcbin().connect_pad_added(move |_, pad| {
+        let lens = lens.clone();
+        if pad.direction() == gst::PadDirection::Src {
+            pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
+                if lens.is_blind() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+            });
+        }
     });
 }

@@ -151,6 +151,11 @@ impl GstSubject {
         let _ = self.commands.send(Command::Reload);
     }
 
+    /// Loses the next packets that come in, for good: what follows cannot be decoded without a new key frame.
+    pub fn lose_packets(&self, packets: usize) {
+        self.camera.lens().lose(packets);
+    }
+
     /// Sends a text on the WebSocket as it is.
     pub fn say(&self, text: impl Into<String>) {
         let _ = self.commands.send(Command::Say(text.into()));

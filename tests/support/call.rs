@@ -9,12 +9,16 @@ use vision_core::subject_view::SubjectView as View;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
 use vision_service::room::direct::{self, DirectRooms};
-use vision_service::room::{Plugs, RoomEvent, RoomLink, RoomOptions};
+use vision_service::room::{Plugs, RoomError, RoomEvent, RoomLink, RoomOptions};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 
 /// No step of a call on loopback takes longer.
 pub const LIMIT: Duration = Duration::from_secs(10);
+
+pub fn loopback() -> IceOptions {
+    IceOptions { loopback: true, ..IceOptions::default() }
+}
 
 /// The service's side of the rooms, served on a free port.
 pub struct House {
@@ -25,6 +29,9 @@ pub struct House {
 
 impl House {
     pub async fn open() -> Self {
+        // RUST_LOG=debug shows what happens
+        let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
+        let _ = logs.with_test_writer().try_init();
         vision_service::media::init().unwrap();
         let rooms = DirectRooms::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -43,10 +50,14 @@ impl House {
 
     /// Joins as a flow does, with a screen that shows the input, mirrored.
     pub fn join(&self, room: &str) -> Call {
-        self.join_with(room, IceOptions { loopback: true, ..IceOptions::default() }, &Codec::ALL)
+        self.join_with(room, loopback(), &Codec::ALL)
     }
 
     pub fn join_with(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Call {
+        self.try_join(room, ice, codecs).unwrap()
+    }
+
+    pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
         let frames = Frames::default();
         let screen = Screen::start(ScreenOptions::default());
         screen.show(View { message: "Hello".into(), ..View::default() });
@@ -54,8 +65,8 @@ impl House {
         let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
         let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
         let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000 };
-        let link = self.rooms.join(room, plugs, options).unwrap();
-        Call { link, screen, frames }
+        let link = self.rooms.join(room, plugs, options)?;
+        Ok(Call { link, screen, frames })
     }
 
     pub async fn subject(&self, room: &str, source: &str) -> (GstSubject, Frames) {

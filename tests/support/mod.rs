@@ -4,6 +4,8 @@ pub mod assets;
 pub mod call;
 pub mod chromium;
 pub mod controller;
+pub mod process;
+pub mod relay;
 pub mod service;
 
 /// Whole verifications take both cores: one at a time.

@@ -9,7 +9,7 @@ use super::message::{CLOSE_ENDED, ClientMessage, ServerMessage};
 use super::seats::{FlowSeat, FromSubject, Subject};
 use crate::media::FrameOutlet;
 use crate::media::branch::{SendBranch, SendOptions};
-use crate::media::ice::RemoteCandidate;
+use crate::media::ice::{self, RemoteCandidate};
 use crate::media::peer::{Peer, PeerError, PeerEvent};
 use crate::media::sdp::{Chosen, Offer};
 use crate::room::{Plugs, RoomCommand, RoomEnd, RoomEvent, RoomOptions};
@@ -18,8 +18,10 @@ use crate::room::{Plugs, RoomCommand, RoomEnd, RoomEvent, RoomOptions};
 const JITTER_LATENCY: Duration = Duration::from_millis(100);
 /// From the answer to a connection. Browsers give up after about 15 s, too.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
-/// Every offer costs a pipeline.
+/// Every offer costs a pipeline: at least so far apart, unless they were asked for.
 const OFFER_GAP: Duration = Duration::from_millis(250);
+/// From a failure to the next try, times the failures so far.
+const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// Offers in one flow: reloads, network changes, failures.
 const MAX_OFFERS: u32 = 30;
 /// Connections that failed in one flow.
@@ -39,7 +41,11 @@ pub(super) struct Call {
     connection: Option<Connection>,
     offers: u32,
     failures: u32,
+    /// The page was asked for an offer and has not made it yet.
+    asked: bool,
     last_offer: Option<Instant>,
+    /// When to ask again.
+    retry: Option<Instant>,
 }
 
 /// One answered offer.
@@ -49,6 +55,8 @@ struct Connection {
     branch: SendBranch,
     /// Until it is connected.
     deadline: Option<Instant>,
+    /// Of the offer, to tell its candidates from those of an earlier one.
+    ufrag: String,
     candidates: u32,
 }
 
@@ -58,6 +66,7 @@ enum Next {
     Subject(FromSubject),
     Peer(PeerEvent),
     TooLong,
+    Retry,
 }
 
 impl Call {
@@ -69,8 +78,21 @@ impl Call {
         options: RoomOptions,
     ) -> Self {
         let outlet = FrameOutlet::new(plugs.on_frame.clone());
-        let (subject, connection, last_offer) = (None, None, None);
-        Self { seat, inbox, end, plugs, options, outlet, subject, connection, offers: 0, failures: 0, last_offer }
+        Self {
+            seat,
+            inbox,
+            end,
+            plugs,
+            options,
+            outlet,
+            subject: None,
+            connection: None,
+            offers: 0,
+            failures: 0,
+            asked: false,
+            last_offer: None,
+            retry: None,
+        }
     }
 
     /// Until the flow leaves, or nothing works any more.
@@ -99,6 +121,7 @@ impl Call {
                     }
                 }
                 Next::Peer(event) => self.peer_event(event).await,
+                Next::Retry => self.ready(),
                 Next::TooLong => self.failed(&format!("not connected within {CONNECT_LIMIT:?}")),
             }
             if self.failures >= MAX_FAILURES {
@@ -125,9 +148,9 @@ impl Call {
                 None => std::future::pending().await,
             }
         };
-        let too_long = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
+        let at = |time: Option<Instant>| async move {
+            match time {
+                Some(time) => tokio::time::sleep_until(time).await,
                 None => std::future::pending().await,
             }
         };
@@ -136,7 +159,8 @@ impl Call {
             // the seat keeps the sender
             Some(from) = self.inbox.recv() => Next::Subject(from),
             Some(event) = peer => Next::Peer(event),
-            () = too_long => Next::TooLong,
+            () = at(deadline) => Next::TooLong,
+            () = at(self.retry) => Next::Retry,
         }
     }
 
@@ -158,7 +182,8 @@ impl Call {
     }
 
     /// Asks the page for an offer.
-    fn ready(&self) {
+    fn ready(&mut self) {
+        (self.asked, self.retry) = (true, None);
         let policy = if self.options.ice.relay_only { "relay" } else { "all" };
         self.tell(ServerMessage::Ready {
             ice_servers: self.options.ice.servers.clone(),
@@ -170,11 +195,12 @@ impl Call {
     async fn hear(&mut self, message: ClientMessage) {
         match message {
             ClientMessage::Offer { sdp } => {
-                if self.last_offer.is_some_and(|last| last.elapsed() < OFFER_GAP) || self.offers >= MAX_OFFERS {
+                let is_soon = self.last_offer.is_some_and(|last| last.elapsed() < OFFER_GAP);
+                if self.offers >= MAX_OFFERS || (is_soon && !self.asked) {
                     return self.complain("too many offers".into());
                 }
                 self.offers += 1;
-                self.last_offer = Some(Instant::now());
+                (self.asked, self.last_offer) = (false, Some(Instant::now()));
                 let offer = Offer::parse(&sdp).and_then(|offer| Ok((offer.choose(&self.options.codecs)?, offer)));
                 match offer {
                     Ok((chosen, offer)) => self.connect(&offer, &chosen).await,
@@ -182,14 +208,22 @@ impl Call {
                 }
             }
             ClientMessage::Candidate { candidate, .. } => {
+                let text = candidate.unwrap_or_default();
                 let Some(connection) = &mut self.connection else {
-                    return self.complain("a candidate before an offer".into());
+                    // late ones of a connection that has failed are no mistake of the page
+                    if self.offers == 0 {
+                        self.complain("a candidate before an offer".into());
+                    }
+                    return;
                 };
+                if ice::is_of_other(&text, &connection.ufrag) {
+                    return;
+                }
                 connection.candidates += 1;
                 if connection.candidates > MAX_CANDIDATES {
                     return self.complain("too many candidates".into());
                 }
-                match RemoteCandidate::parse(&candidate.unwrap_or_default()) {
+                match RemoteCandidate::parse(&text) {
                     // the one section that is left of the offer
                     Some(candidate) => connection.peer.add_candidate(0, &candidate),
                     None => self.complain("the candidate cannot be read".into()),
@@ -243,7 +277,8 @@ impl Call {
             .map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })??;
         let answer = peer.answer(&offer.for_webrtcbin(chosen)).await?;
         let deadline = Some(Instant::now() + CONNECT_LIMIT);
-        let connection = Connection { peer, events, branch, deadline, candidates: 0 };
+        let ufrag = offer.ufrag().to_string();
+        let connection = Connection { peer, events, branch, deadline, ufrag, candidates: 0 };
         Ok((connection, offer.complete_answer(&answer)))
     }
 
@@ -265,9 +300,7 @@ impl Call {
         tracing::warn!(room = self.seat.room, reason, "the connection with the subject failed");
         self.failures += 1;
         self.disconnect();
-        if self.failures < MAX_FAILURES {
-            self.ready();
-        }
+        self.retry = Some(Instant::now() + RETRY_DELAY * self.failures);
     }
 
     /// Ends the connection, if there is one, without waiting for its end.
