@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vision_core::challenge::{ChallengeError, ChallengePool};
@@ -10,16 +11,21 @@ use vision_core::gestures::{GestureError, GestureLibrary};
 use vision_core::locales::{LocaleError, Locales};
 use vision_models::engine::{Engine, EngineError, EngineOptions};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
 use crate::flow::{self, FlowId, Flows, Refusal};
+use crate::http::demo::{Demo, DemoFlow, StartFlow};
+use crate::http::face_match::FaceMatch;
+use crate::http::flows::refused;
 use crate::http::join_call::JoinCall;
+use crate::http::reply::Reply;
+use crate::http::Site;
 use crate::http::serve::{BindError, Server, serve_plain, serve_tls};
 use crate::http::tls::{Identity, TlsError, local_addresses};
-use crate::matching::Matcher;
+use crate::matching::{EmbeddedMatcher, EngineEmbedder, Matcher, RemoteMatcher};
 use crate::outbound::ClientError;
 use crate::redact::shorten;
-use crate::room::Rooms;
+use crate::room::{RoomUrl, Rooms};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,12 +37,10 @@ pub enum AppError {
     Challenge(#[from] ChallengeError),
     #[error(transparent)]
     Locales(#[from] LocaleError),
-    #[error("there is no language `{0}` (DEFAULT_LANG); known are {1}")]
-    DefaultLanguage(String, String),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error(transparent)]
-    Matching(#[from] crate::matching::MatcherError),
+    #[error("there is no embedding network to compare faces with: run `make models`, or name a remote matcher (VISION_MATCHER_BASE_URL)")]
+    NoMatcher,
     #[error(transparent)]
     Client(#[from] ClientError),
     #[error("GStreamer cannot be used: {0}")]
@@ -62,13 +66,15 @@ pub struct Services {
     /// The words.
     pub locales: Locales,
     /// The rooms that the service itself offers.
-    pub rooms: Arc<Rooms>,
+    pub rooms: Rooms,
     /// Callbacks.
     pub controller: ControllerClient,
     /// Reference images.
     pub references: ReferenceLoader,
-    /// Are these the same person?
+    /// Are these the same person? The flows' matcher.
     pub matcher: Matcher,
+    /// The networks' own matcher, for `POST /face_match` and the demo; none without an embedding network.
+    pub embedded: Option<Arc<EmbeddedMatcher>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -87,8 +93,8 @@ impl Services {
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
         let info = engine.info();
-        let models: Vec<_> = info.models.iter().map(|m| m.id.as_str()).collect();
-        tracing::info!(provider = %info.provider, workers = info.workers, models = models.join(" "), "networks are loaded");
+        let models: Vec<_> = info.models.iter().filter(|m| m.in_use).map(|m| m.id).collect();
+        tracing::info!(provider = info.provider.name(), workers = info.workers, models = models.join(" "), "networks are loaded");
         let c = &config;
         let controller = ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
         let references = ReferenceLoader::new(ReferenceLimits {
@@ -98,7 +104,12 @@ impl Services {
             timeout: c.references.timeout,
             max_redirects: c.references.max_redirects,
         })?;
-        let matcher = Matcher::new(&c.matching, engine.clone())?;
+        let embedded = EngineEmbedder::new(engine.clone()).map(|e| Arc::new(EmbeddedMatcher::new(Arc::new(e))));
+        let matcher = match (&c.matching.remote_url, &embedded) {
+            (Some(url), _) => Matcher::Remote(Arc::new(RemoteMatcher::new(url, c.matching.remote_threshold)?)),
+            (None, Some(embedded)) => Matcher::Embedded(embedded.clone()),
+            (None, None) => return Err(AppError::NoMatcher),
+        };
         Ok(Arc::new(Self {
             flows: Flows::new(c.flow.max_flows),
             rooms: Rooms::new(),
@@ -108,6 +119,7 @@ impl Services {
             controller,
             references,
             matcher,
+            embedded,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             config,
@@ -140,6 +152,7 @@ pub fn engine_options(config: &Config) -> EngineOptions {
         folder: config.analysis.models_folder.clone(),
         provider: config.analysis.provider,
         workers: config.analysis.workers,
+        embedding: config.matching.embedding.clone(),
         ..EngineOptions::default()
     }
 }
@@ -148,6 +161,7 @@ pub fn engine_options(config: &Config) -> EngineOptions {
 pub struct Application {
     services: Arc<Services>,
     servers: Vec<Server>,
+    port: u16,
     https: Option<u16>,
 }
 
@@ -158,25 +172,23 @@ impl Application {
         let services = tokio::task::spawn_blocking(move || Services::build(config))
             .await
             .unwrap_or_else(|e| std::panic::resume_unwind(e.into_panic()))?;
-        let routes = crate::http::routes(services.clone());
         let http = &services.config.http;
-        let addr = SocketAddr::new(http.host, http.port);
-        let first = match &http.certificate {
-            Some(files) => {
-                let identity = Identity::from_files(&files.cert, &files.key)?;
-                serve_tls(routes.clone(), addr, &identity).await?
-            }
-            None => serve_plain(routes.clone(), addr).await?,
+        let embedded = services.embedded.clone();
+        let face_match =
+            FaceMatch::new(embedded.clone(), services.references.clone(), services.config.matching.allow_file_urls);
+        let demo = match http.demo {
+            true => Some(Demo::bind(Arc::new(Starter(services.clone())), services.references.clone(), embedded).await?),
+            false => None,
         };
-        let mut https = http.certificate.is_some().then(|| first.port());
-        let port = first.port();
-        let mut servers = vec![first];
-        let https_port = http.https_port.or((http.demo && http.certificate.is_none()).then(|| port.saturating_add(1)));
-        if let Some(port) = https_port {
+        let mut site = Site { services: services.clone(), face_match: Arc::new(face_match), demo, https_port: None };
+
+        // HTTPS first: the plain pages tell where it is.
+        let mut servers = Vec::new();
+        if let Some(port) = second_port(http) {
             let identity = Identity::self_signed(&local_addresses())?;
-            match serve_tls(routes, SocketAddr::new(http.host, port), &identity).await {
+            match serve_tls(crate::http::routes(site.clone()), SocketAddr::new(http.host, port), &identity).await {
                 Ok(server) => {
-                    https = Some(server.port());
+                    site.https_port = Some(server.port());
                     servers.push(server);
                 }
                 // Nobody asked for this very port.
@@ -184,15 +196,24 @@ impl Application {
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(Self { services, servers, https })
+        let addr = SocketAddr::new(http.host, http.port);
+        let https = site.https_port;
+        let routes = crate::http::routes(site);
+        let main = match &http.certificate {
+            Some(files) => serve_tls(routes, addr, &Identity::from_files(&files.cert, &files.key)?).await?,
+            None => serve_plain(routes, addr).await?,
+        };
+        let port = main.port();
+        servers.push(main);
+        Ok(Self { services, servers, port, https })
     }
 
     /// The port that `http.port` became.
     pub fn port(&self) -> u16 {
-        self.servers.first().map_or(0, Server::port)
+        self.port
     }
 
-    /// The port that speaks HTTPS, if there is one.
+    /// The second port, which speaks HTTPS with a self-signed certificate.
     pub fn https_port(&self) -> Option<u16> {
         self.https
     }
@@ -209,6 +230,33 @@ impl Application {
         self.services.drain().await;
         let grace = std::time::Duration::from_secs(1);
         futures_util::future::join_all(self.servers.into_iter().map(|s| s.stop(grace))).await;
+    }
+}
+
+/// Where HTTPS with a self-signed certificate is served besides: where the configuration says so, and beside the demo,
+/// since phones give no camera to pages over plain HTTP.
+fn second_port(http: &config::Http) -> Option<u16> {
+    let beside_demo = (http.demo && http.certificate.is_none()).then_some(match http.port {
+        0 => 0,
+        port => port.saturating_add(1),
+    });
+    http.https_port.or(beside_demo)
+}
+
+/// Starts the flows of the demo.
+struct Starter(Arc<Services>);
+
+impl StartFlow for Starter {
+    fn start(&self, flow: DemoFlow) -> BoxFuture<'_, Result<String, Box<Reply>>> {
+        let call = JoinCall {
+            room: RoomUrl::Direct(flow.room),
+            callback_base_url: flow.callback_base_url,
+            datastore_base_url: None,
+            token: flow.token,
+            lang: flow.lang,
+        };
+        let started = self.0.start_flow(call).map(|id| id.to_string()).map_err(|e| Box::new(refused(e)));
+        Box::pin(std::future::ready(started))
     }
 }
 
@@ -239,7 +287,7 @@ fn announce(app: &Application) {
 }
 
 /// SIGTERM or Ctrl-C.
-async fn stop_signal() {
+pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {

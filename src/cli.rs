@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::controller::server::ControllerArgs;
+
 /// Verifies, in a WebRTC video call, that a person is live and is who they claim to be.
 ///
 /// A controller posts /join-call; the service joins the call, shows the subject what to do inside the video that it
@@ -47,20 +49,7 @@ pub enum Command {
     ///
     /// The token of a flow is the name of a file in the folder. Settings come from the environment: PUBLIC_BASE_URL (how
     /// the service reaches this controller), HOST, PORT.
-    Controller {
-        /// Folder with reference images.
-        #[arg(long)]
-        assets: PathBuf,
-        /// Address to listen on.
-        #[arg(long, env = "HOST", default_value = "0.0.0.0")]
-        host: std::net::IpAddr,
-        /// Port to listen on.
-        #[arg(long, env = "PORT", default_value_t = 5001)]
-        port: u16,
-        /// URL under which the service reaches this controller; default: http://127.0.0.1:PORT.
-        #[arg(long, env = "PUBLIC_BASE_URL")]
-        public_base_url: Option<url::Url>,
-    },
+    Controller(ControllerArgs),
     /// Which networks there are, which are in use, where they came from and under which licence.
     Models {
         /// As JSON.

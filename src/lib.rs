@@ -36,7 +36,7 @@
 //! | [`outbound`] | HTTP that the service itself sends: clients, limits, retries |
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`analyze`] | the command that runs the networks over a file |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `controller` |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -48,9 +48,13 @@
 //! wait has a named limit. A flow ends with exactly one outcome, whatever fails. No picture, embedding or full token is
 //! logged.
 
+pub mod app;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod controller;
+pub mod demo;
+pub mod flow;
 pub mod http;
 pub mod matching;
 pub mod media;

@@ -32,12 +32,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             config.http.demo |= demo;
             runtime()?.block_on(app::serve(config))?;
         }
-        Command::Demo { out, config } => {
-            let config = load(&config)?;
-            return Ok(runtime()?.block_on(commands::demo::run(config, &out))?);
-        }
-        Command::Controller { assets, host, port, public_base_url } => {
-            runtime()?.block_on(commands::controller::run(assets, (host, port).into(), public_base_url))?;
+        Command::Controller(args) => {
+            telemetry::init(&Default::default());
+            runtime()?.block_on(commands::controller::run(args))?;
         }
         Command::Models { json, config } => commands::models::run(&load(&config)?, json, out)?,
         Command::Config { reference: true, .. } => write!(out, "{}", config::table::reference())?,
@@ -46,9 +43,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Config::from_layers(&layers)?;
             write!(out, "{}", config::describe(&layers))?;
         }
-        Command::Analyze { file, json, plot, pictures, gestures, config } => {
-            commands::analyze::run(&load(&config)?, commands::analyze::Arguments { file, json, plot, pictures, gestures }, out)?;
-        }
+        Command::Demo { out, config } => return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?),
+        Command::Analyze { .. } => anyhow::bail!("not there yet"),
         Command::Match { a, b, json, config } => return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?),
     }
     Ok(ExitCode::SUCCESS)

@@ -15,11 +15,7 @@ use url::Url;
 /// ```
 pub fn shorten(token: &str) -> String {
     let keep = (token.chars().count() / 2).min(4);
-    let mut short: String = token
-        .chars()
-        .take(keep)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut short: String = token.chars().take(keep).flat_map(char::escape_debug).collect();
     short.push('…');
     short
 }
@@ -53,10 +49,7 @@ mod tests {
     #[test]
     fn an_address_has_no_credentials() {
         for (url, shown) in [
-            (
-                "https://user:secret@host:8443/cb/?key=secret#secret",
-                "https://host:8443/cb/",
-            ),
+            ("https://user:secret@host:8443/cb/?key=secret#secret", "https://host:8443/cb/"),
             ("http://host/", "http://host"),
             ("http://[::1]:80/x", "http://[::1]/x"),
         ] {

@@ -1,6 +1,10 @@
 //! Integration tests, one binary.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
+mod http_api;
 mod media_roundtrip;
 mod room_direct;
+
 mod support;
+mod verification;
+mod web_pages;

@@ -8,7 +8,7 @@ use vision_service::room::RoomEvent;
 use vision_service::subject::SubjectEvent;
 use vision_service::subject::camera::Source;
 
-use crate::support::assets;
+use crate::support::assets::asset;
 use crate::support::call::{House, LIMIT, subject_event};
 
 /// How soon pictures have to flow on loopback, with other tests beside it.
@@ -60,7 +60,7 @@ async fn h264_goes_both_ways() {
 
 #[tokio::test]
 async fn a_real_clip_is_looped() {
-    let Some(clip) = assets::file("assets/lp_d0.mp4", "a_real_clip_is_looped") else { return };
+    let Some(clip) = asset("a_real_clip_is_looped", "lp_d0.mp4") else { return };
     let house = House::open().await;
     let mut call = house.join("r");
     let (subject, _) = house

@@ -19,9 +19,7 @@ pub enum ChallengeError {
     #[error("gesture \"{0}\" is listed twice")]
     Twice(String),
     /// Fewer gestures are allowed than have to be drawn.
-    #[error(
-        "{wanted} gestures are to be asked for, but only {listed} are listed; list more, or ask for fewer"
-    )]
+    #[error("{wanted} gestures are to be asked for, but only {listed} are listed; list more, or ask for fewer")]
     TooFew {
         /// How many are to be drawn.
         wanted: usize,
@@ -42,20 +40,12 @@ pub struct ChallengePool {
 
 impl ChallengePool {
     /// `count` gestures out of those with the given ids.
-    pub fn new<S: AsRef<str>>(
-        library: &GestureLibrary,
-        ids: &[S],
-        count: usize,
-    ) -> Result<Self, ChallengeError> {
+    pub fn new<S: AsRef<str>>(library: &GestureLibrary, ids: &[S], count: usize) -> Result<Self, ChallengeError> {
         let mut gestures: Vec<Arc<Gesture>> = Vec::with_capacity(ids.len());
         for id in ids.iter().map(S::as_ref) {
             let gesture = library.get(id).ok_or_else(|| ChallengeError::Unknown {
                 id: id.to_owned(),
-                known: library
-                    .iter()
-                    .map(|gesture| gesture.id.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                known: library.iter().map(|gesture| gesture.id.as_str()).collect::<Vec<_>>().join(", "),
             })?;
             if gestures.iter().any(|known| known.id == id) {
                 return Err(ChallengeError::Twice(id.to_owned()));
@@ -64,10 +54,7 @@ impl ChallengePool {
         }
         match count {
             0 => Err(ChallengeError::Empty),
-            _ if gestures.len() < count => Err(ChallengeError::TooFew {
-                wanted: count,
-                listed: gestures.len(),
-            }),
+            _ if gestures.len() < count => Err(ChallengeError::TooFew { wanted: count, listed: gestures.len() }),
             _ => Ok(Self { gestures, count }),
         }
     }
@@ -84,10 +71,7 @@ impl ChallengePool {
 
     /// Draws a challenge: every selection in every order is equally likely. `random` fills a buffer with random bytes of the operating
     /// system; it is called once per gesture, and again in the rare case that a value has to be refused for fairness.
-    pub fn draw<E>(
-        &self,
-        mut random: impl FnMut(&mut [u8]) -> Result<(), E>,
-    ) -> Result<Vec<Arc<Gesture>>, E> {
+    pub fn draw<E>(&self, mut random: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Vec<Arc<Gesture>>, E> {
         let mut gestures = self.gestures.clone();
         for i in 0..self.count {
             let left = gestures.len() - i;
@@ -147,16 +131,8 @@ mod tests {
             *counts.entry(ids.join("+")).or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 6, "{counts:?}");
-        assert!(
-            counts.values().all(|n| (880..1120).contains(n)),
-            "{counts:?}"
-        );
-        assert!(counts.keys().all(|pair| {
-            pair.split('+')
-                .collect::<std::collections::BTreeSet<_>>()
-                .len()
-                == 2
-        }));
+        assert!(counts.values().all(|n| (880..1120).contains(n)), "{counts:?}");
+        assert!(counts.keys().all(|pair| { pair.split('+').collect::<std::collections::BTreeSet<_>>().len() == 2 }));
     }
 
     #[test]
@@ -164,12 +140,7 @@ mod tests {
         let (pool, mut random) = (pool(&DEFAULT, 3).unwrap(), generator(3));
         let mut orders = std::collections::BTreeSet::new();
         for _ in 0..200 {
-            let ids: Vec<_> = pool
-                .draw(&mut random)
-                .unwrap()
-                .iter()
-                .map(|gesture| gesture.id.clone())
-                .collect();
+            let ids: Vec<_> = pool.draw(&mut random).unwrap().iter().map(|gesture| gesture.id.clone()).collect();
             let mut sorted = ids.clone();
             sorted.sort();
             assert_eq!(sorted, ["blink", "openCloseMouth", "smile"]);
@@ -193,33 +164,15 @@ mod tests {
 
     #[test]
     fn a_source_that_fails_is_passed_on() {
-        assert_eq!(
-            pool(&DEFAULT, 1)
-                .unwrap()
-                .draw(|_| Err("no entropy"))
-                .unwrap_err(),
-            "no entropy"
-        );
+        assert_eq!(pool(&DEFAULT, 1).unwrap().draw(|_| Err("no entropy")).unwrap_err(), "no entropy");
     }
 
     #[test]
     fn impossible_configurations() {
-        assert_eq!(
-            pool(&DEFAULT, 4).unwrap_err(),
-            ChallengeError::TooFew {
-                wanted: 4,
-                listed: 3
-            }
-        );
+        assert_eq!(pool(&DEFAULT, 4).unwrap_err(), ChallengeError::TooFew { wanted: 4, listed: 3 });
         assert_eq!(pool(&DEFAULT, 0).unwrap_err(), ChallengeError::Empty);
-        assert_eq!(
-            pool(&["blink", "smile", "blink"], 1).unwrap_err(),
-            ChallengeError::Twice("blink".into())
-        );
+        assert_eq!(pool(&["blink", "smile", "blink"], 1).unwrap_err(), ChallengeError::Twice("blink".into()));
         let error = pool(&["blink", "wink"], 1).unwrap_err().to_string();
-        assert!(
-            error.contains("\"wink\"") && error.contains("openCloseMouth"),
-            "{error}"
-        );
+        assert!(error.contains("\"wink\"") && error.contains("openCloseMouth"), "{error}");
     }
 }

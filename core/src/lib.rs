@@ -8,12 +8,18 @@
 //! | [`face`] | one analysed face: landmarks, blendshapes, matrix, angles |
 //! | [`gestures`] | gesture files, and the engine that says when a gesture is completed |
 //! | [`challenge`] | which gestures a subject is asked for |
+//! | [`portrait`] | one picture that blinks, smiles and turns: the simulated subject |
 //! | [`position`] | is the face where it should be |
 //! | [`locales`] | what is said, in five languages and more |
+//! | [`contact_sheet`] | pictures side by side with captions |
+//! | [`subject_view`] | what the subject sees, composed onto I420 |
 
 pub mod challenge;
+pub mod contact_sheet;
 pub mod face;
 pub mod gestures;
 pub mod locales;
 pub mod picture;
+pub mod portrait;
 pub mod position;
+pub mod subject_view;

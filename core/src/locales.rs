@@ -123,10 +123,7 @@ const CENTRE: &str = "warning.wrong_face_center_message";
 /// Reasons for which the original has a key of its own; for the others it is `error.<code>`.
 const REASON_KEYS: [(&str, &str); 3] = [
     ("no_references", "error.no_reference_images"),
-    (
-        "no_match",
-        "error.does_not_meet_criteria_for_acceptable_face_match",
-    ),
+    ("no_match", "error.does_not_meet_criteria_for_acceptable_face_match"),
     ("matcher_unavailable", "error.doing_face_match"),
 ];
 
@@ -172,8 +169,7 @@ impl Locale {
 
     /// What a gesture asks for.
     pub fn gesture<'a>(&'a self, gesture: &'a Gesture) -> &'a str {
-        self.get(&format!("gestures.{}.label", gesture.id))
-            .unwrap_or(&gesture.label)
+        self.get(&format!("gestures.{}.label", gesture.id)).unwrap_or(&gesture.label)
     }
 
     /// A warning in words. The original has a text for a wrong width or height; ours say what to do about it. Where a
@@ -189,29 +185,21 @@ impl Locale {
             Warning::Height(Extent::TooLarge) => (TOO_CLOSE, HEIGHT),
         };
         let layer = |key: &str| self.entries.get(key).map(|entry| entry.layer);
-        let key = if layer(original) > layer(key) {
-            original
-        } else {
-            key
-        };
+        let key = if layer(original) > layer(key) { original } else { key };
         self.get(key).unwrap_or_default()
     }
 
     /// Why it failed, in words, by the reason's code (`no_match`); the general text for a code without words.
     pub fn reason(&self, code: &str) -> &str {
         let key = REASON_KEYS.iter().find(|(known, _)| *known == code);
-        let text = key.map_or_else(
-            || self.get(&format!("error.{code}")),
-            |(_, key)| self.get(key),
-        );
+        let text = key.map_or_else(|| self.get(&format!("error.{code}")), |(_, key)| self.get(key));
         text.unwrap_or_else(|| self.text(Text::NotVerified))
     }
 
     /// "1 of 2". Steps count from 1.
     pub fn step(&self, current: usize, total: usize) -> String {
         let text = self.get(STEP).unwrap_or("{current} / {total}");
-        text.replace("{current}", &current.to_string())
-            .replace("{total}", &total.to_string())
+        text.replace("{current}", &current.to_string()).replace("{total}", &total.to_string())
     }
 }
 
@@ -228,34 +216,22 @@ impl Locales {
     pub fn load(folders: &[PathBuf], default: &str) -> Result<Self, LocaleError> {
         let mut languages: BTreeMap<String, Entries> = BTreeMap::new();
         for (language, json) in BUILT_IN {
-            languages.insert(
-                language.to_owned(),
-                parse(&format!("built-in {language}.json"), json, 0)?,
-            );
+            languages.insert(language.to_owned(), parse(&format!("built-in {language}.json"), json, 0)?);
         }
         let english = languages.get("en").cloned().unwrap_or_default();
         for (layer, folder) in (1..).zip(folders) {
             for path in json_files(folder).map_err(|source| read_error(folder, source))? {
-                let json =
-                    std::fs::read_to_string(&path).map_err(|source| read_error(&path, source))?;
+                let json = std::fs::read_to_string(&path).map_err(|source| read_error(&path, source))?;
                 let entries = parse(&path.display().to_string(), &json, layer)?;
                 let language = normalise(&path.file_stem().unwrap_or_default().to_string_lossy());
                 languages.entry(language).or_default().extend(entries);
             }
         }
-        let Some(default_language) =
-            find(&languages, default).map(|(language, _)| language.clone())
-        else {
+        let Some(default_language) = find(&languages, default).map(|(language, _)| language.clone()) else {
             let known = languages.keys().cloned().collect::<Vec<_>>().join(", ");
-            return Err(LocaleError::NoDefault {
-                language: default.to_owned(),
-                known,
-            });
+            return Err(LocaleError::NoDefault { language: default.to_owned(), known });
         };
-        let default_entries = languages
-            .get(&default_language)
-            .cloned()
-            .unwrap_or_default();
+        let default_entries = languages.get(&default_language).cloned().unwrap_or_default();
         let complete = |(language, own): (String, Entries)| {
             let mut entries = english.clone();
             entries.extend(default_entries.clone());
@@ -299,29 +275,15 @@ fn find<'a, T>(languages: &'a BTreeMap<String, T>, requested: &str) -> Option<(&
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> LocaleError {
-    LocaleError::Read {
-        path: path.display().to_string(),
-        source,
-    }
+    LocaleError::Read { path: path.display().to_string(), source }
 }
 
 fn parse(file: &str, json: &str, layer: usize) -> Result<Entries, LocaleError> {
-    let invalid = |field: String, problem: String| LocaleError::Invalid {
-        file: file.to_owned(),
-        field,
-        problem,
-    };
-    let root: Value = serde_json::from_str(json).map_err(|error| {
-        invalid(
-            format!("line {}, column {}", error.line(), error.column()),
-            error.to_string(),
-        )
-    })?;
+    let invalid = |field: String, problem: String| LocaleError::Invalid { file: file.to_owned(), field, problem };
+    let root: Value = serde_json::from_str(json)
+        .map_err(|error| invalid(format!("line {}, column {}", error.line(), error.column()), error.to_string()))?;
     if !root.is_object() {
-        return Err(invalid(
-            "the whole file".to_owned(),
-            "is not an object".to_owned(),
-        ));
+        return Err(invalid("the whole file".to_owned(), "is not an object".to_owned()));
     }
     let mut entries = Entries::new();
     let mut open = vec![(String::new(), &root)];
@@ -334,13 +296,7 @@ fn parse(file: &str, json: &str, layer: usize) -> Result<Entries, LocaleError> {
                 }));
             }
             Value::String(text) => {
-                entries.insert(
-                    path,
-                    Entry {
-                        text: text.clone(),
-                        layer,
-                    },
-                );
+                entries.insert(path, Entry { text: text.clone(), layer });
             }
             other => return Err(invalid(path, format!("{other} is not a text"))),
         }
@@ -360,8 +316,7 @@ mod tests {
     }
 
     fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("vision-core-locales-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("vision-core-locales-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         for (file, text) in files {
             fs::write(folder.join(file), text).unwrap();
@@ -371,47 +326,19 @@ mod tests {
 
     #[test]
     fn all_languages_have_all_keys() {
-        let keys = |json| {
-            parse("x", json, 0)
-                .unwrap()
-                .into_keys()
-                .collect::<BTreeSet<_>>()
-        };
+        let keys = |json| parse("x", json, 0).unwrap().into_keys().collect::<BTreeSet<_>>();
         let english = keys(BUILT_IN[0].1);
         for (language, json) in BUILT_IN {
             assert_eq!(keys(json), english, "{language}");
         }
-        let mut expected: BTreeSet<String> =
-            Text::ALL.iter().map(|text| text.key().to_owned()).collect();
+        let mut expected: BTreeSet<String> = Text::ALL.iter().map(|text| text.key().to_owned()).collect();
         expected.extend(REASON_KEYS.iter().map(|(_, key)| (*key).to_owned()));
-        let others = [
-            STEP,
-            NO_FACE,
-            SEVERAL_FACES,
-            TOO_CLOSE,
-            TOO_FAR,
-            WIDTH,
-            HEIGHT,
-            CENTRE,
-        ];
+        let others = [STEP, NO_FACE, SEVERAL_FACES, TOO_CLOSE, TOO_FAR, WIDTH, HEIGHT, CENTRE];
         expected.extend(others.map(str::to_owned));
-        expected.extend(
-            GestureLibrary::load(&[])
-                .unwrap()
-                .iter()
-                .map(|gesture| format!("gestures.{}.label", gesture.id)),
-        );
-        assert!(
-            expected.is_subset(&english),
-            "{:?}",
-            expected.difference(&english).collect::<Vec<_>>()
-        );
-        assert!(
-            english
-                .difference(&expected)
-                .all(|key| key.starts_with("error.")),
-            "a key that nothing reads"
-        );
+        expected
+            .extend(GestureLibrary::load(&[]).unwrap().iter().map(|gesture| format!("gestures.{}.label", gesture.id)));
+        assert!(expected.is_subset(&english), "{:?}", expected.difference(&english).collect::<Vec<_>>());
+        assert!(english.difference(&expected).all(|key| key.starts_with("error.")), "a key that nothing reads");
     }
 
     #[test]
@@ -419,15 +346,9 @@ mod tests {
         for (language, json) in BUILT_IN {
             for (key, Entry { text, .. }) in parse("x", json, 0).unwrap() {
                 let length = text.chars().count();
-                assert!(
-                    (2..=75).contains(&length),
-                    "{language} {key}: {length} characters"
-                );
+                assert!((2..=75).contains(&length), "{language} {key}: {length} characters");
                 assert_eq!(text, text.trim(), "{language} {key}");
-                assert!(
-                    !text.contains("  ") && !text.contains('\n'),
-                    "{language} {key}"
-                );
+                assert!(!text.contains("  ") && !text.contains('\n'), "{language} {key}");
                 assert_eq!(text.contains('{'), key == STEP, "{language} {key}");
             }
         }
@@ -460,19 +381,10 @@ mod tests {
             let texts: BTreeSet<_> = reasons.iter().map(|reason| locale.reason(reason)).collect();
             assert!(texts.len() >= reasons.len() - 1, "{language}: {texts:?}");
             // A suspected attack is not told apart from a plain failure.
+            assert_eq!(locale.reason("spoof_suspected"), locale.text(Text::NotVerified));
+            assert_eq!(locale.reason("something_new"), locale.text(Text::NotVerified));
             assert_eq!(
-                locale.reason("spoof_suspected"),
-                locale.text(Text::NotVerified)
-            );
-            assert_eq!(
-                locale.reason("something_new"),
-                locale.text(Text::NotVerified)
-            );
-            assert_eq!(
-                reasons
-                    .iter()
-                    .filter(|reason| locale.reason(reason) == locale.text(Text::NotVerified))
-                    .count(),
+                reasons.iter().filter(|reason| locale.reason(reason) == locale.text(Text::NotVerified)).count(),
                 1
             );
         }
@@ -493,16 +405,9 @@ mod tests {
         ];
         for (requested, language, matched) in cases {
             let (locale, found) = locales.pick(requested);
-            assert_eq!(
-                (locale.language(), found),
-                (language, matched),
-                "{requested:?}"
-            );
+            assert_eq!((locale.language(), found), (language, matched), "{requested:?}");
         }
-        assert_eq!(
-            locales.languages().collect::<Vec<_>>(),
-            ["de", "en", "es", "fr", "pt"]
-        );
+        assert_eq!(locales.languages().collect::<Vec<_>>(), ["de", "en", "es", "fr", "pt"]);
         let error = Locales::load(&[], "tlh").unwrap_err().to_string();
         assert!(error.contains("tlh") && error.contains("de, en"), "{error}");
     }
@@ -512,76 +417,40 @@ mod tests {
         let first = folder(
             "first",
             &[
-                (
-                    "it.json",
-                    r#"{"gestures": {"blink": {"label": "Sbatti le palpebre"}, "own": {"label": "Proprio"}}}"#,
-                ),
-                (
-                    "es.json",
-                    r#"{"message": {"done": "Hecho"}, "warning": {"wrong_face_width_message": "Ancho"}}"#,
-                ),
+                ("it.json", r#"{"gestures": {"blink": {"label": "Sbatti le palpebre"}, "own": {"label": "Proprio"}}}"#),
+                ("es.json", r#"{"message": {"done": "Hecho"}, "warning": {"wrong_face_width_message": "Ancho"}}"#),
                 ("es_MX.json", r#"{"message": {"done": "Ya"}}"#),
             ],
         );
-        let second = folder(
-            "second",
-            &[("es.json", r#"{"message": {"done": "Terminado"}}"#)],
-        );
+        let second = folder("second", &[("es.json", r#"{"message": {"done": "Terminado"}}"#)]);
         let locales = Locales::load(&[first, second], "es").unwrap();
         let gestures = GestureLibrary::load(&[]).unwrap();
         let blink = gestures.get("blink").unwrap();
 
         let italian = locales.pick(Some("it-IT")).0;
         assert_eq!(italian.gesture(blink), "Sbatti le palpebre");
-        assert_eq!(
-            italian.text(Text::Done),
-            "Terminado",
-            "missing keys come from the default language"
-        );
-        let own = Gesture {
-            id: "own".into(),
-            ..(**blink).clone()
-        };
+        assert_eq!(italian.text(Text::Done), "Terminado", "missing keys come from the default language");
+        let own = Gesture { id: "own".into(), ..(**blink).clone() };
         assert_eq!(italian.gesture(&own), "Proprio");
-        let unnamed = Gesture {
-            id: "unnamed".into(),
-            label: "As in its file".into(),
-            ..(**blink).clone()
-        };
+        let unnamed = Gesture { id: "unnamed".into(), label: "As in its file".into(), ..(**blink).clone() };
         assert_eq!(italian.gesture(&unnamed), "As in its file");
 
         let spanish = locales.pick(Some("es-AR")).0;
         assert_eq!(spanish.text(Text::Done), "Terminado", "later folders win");
-        assert_eq!(
-            spanish.warning(Warning::Width(Extent::TooLarge)),
-            "Ancho",
-            "the original's key is honoured"
-        );
-        assert_eq!(
-            spanish.warning(Warning::Height(Extent::TooLarge)),
-            spanish.get(TOO_CLOSE).unwrap()
-        );
+        assert_eq!(spanish.warning(Warning::Width(Extent::TooLarge)), "Ancho", "the original's key is honoured");
+        assert_eq!(spanish.warning(Warning::Height(Extent::TooLarge)), spanish.get(TOO_CLOSE).unwrap());
         assert_eq!(locales.pick(Some("es-mx")).0.text(Text::Done), "Ya");
-        assert_eq!(
-            locales.pick(Some("en")).0.text(Text::Done),
-            built_in().pick(Some("en")).0.text(Text::Done)
-        );
+        assert_eq!(locales.pick(Some("en")).0.text(Text::Done), built_in().pick(Some("en")).0.text(Text::Done));
     }
 
     #[test]
     fn english_is_the_last_resort() {
-        let folder = folder(
-            "resort",
-            &[("it.json", r#"{"message": {"done": "Fatto"}}"#)],
-        );
+        let folder = folder("resort", &[("it.json", r#"{"message": {"done": "Fatto"}}"#)]);
         let locales = Locales::load(&[folder], "it").unwrap();
         let (german_like, matched) = locales.pick(Some("xx"));
         assert!(!matched);
         assert_eq!(german_like.text(Text::Done), "Fatto");
-        assert_eq!(
-            german_like.text(Text::Verified),
-            built_in().pick(Some("en")).0.text(Text::Verified)
-        );
+        assert_eq!(german_like.text(Text::Verified), built_in().pick(Some("en")).0.text(Text::Verified));
     }
 
     #[test]
@@ -599,10 +468,7 @@ mod tests {
             Warning::Width(Extent::TooLarge),
             Warning::Centre,
         ];
-        let texts: BTreeSet<_> = warnings
-            .iter()
-            .map(|warning| english.warning(*warning))
-            .collect();
+        let texts: BTreeSet<_> = warnings.iter().map(|warning| english.warning(*warning)).collect();
         assert_eq!(texts.len(), warnings.len());
         assert_eq!(english.step(1, 2), "1 of 2");
     }
@@ -610,10 +476,7 @@ mod tests {
     #[test]
     fn broken_files_are_named() {
         for (text, expected) in [
-            (
-                r#"{"message": {"done": 7}}"#,
-                "xx.json: message.done: 7 is not a text",
-            ),
+            (r#"{"message": {"done": 7}}"#, "xx.json: message.done: 7 is not a text"),
             (r#"{"message": "#, "xx.json: line 1, column "),
             ("[]", "xx.json: the whole file: "),
         ] {
@@ -621,11 +484,6 @@ mod tests {
             let error = Locales::load(&[folder], "en").unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(
-            Locales::load(&["/nowhere/at/all".into()], "en")
-                .unwrap_err()
-                .to_string()
-                .contains("/nowhere")
-        );
+        assert!(Locales::load(&["/nowhere/at/all".into()], "en").unwrap_err().to_string().contains("/nowhere"));
     }
 }

@@ -77,6 +77,35 @@ impl PictureView<'_> {
             Self::I420(p) => p.height,
         }
     }
+
+    /// A copy as RGB without padding.
+    pub fn to_rgb(&self) -> RgbPicture {
+        let data = match self {
+            Self::Rgb(view) => {
+                let rows = view.data.chunks(view.stride.max(1)).take(view.height);
+                rows.flat_map(|row| &row[..3 * view.width]).copied().collect()
+            }
+            Self::I420(view) => i420_to_rgb(view),
+        };
+        RgbPicture { data, width: self.width(), height: self.height() }
+    }
+}
+
+/// BT.601, limited range, in 16.16 fixed point.
+fn i420_to_rgb(view: &I420View<'_>) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(3 * view.width * view.height);
+    for row in 0..view.height {
+        let luma = &view.y[row * view.y_stride..][..view.width];
+        let chroma = row / 2 * view.uv_stride;
+        for (column, &y) in luma.iter().enumerate() {
+            let y = 76_309 * (i32::from(y) - 16) + 32_768;
+            let u = i32::from(view.u[chroma + column / 2]) - 128;
+            let v = i32::from(view.v[chroma + column / 2]) - 128;
+            let byte = |value: i32| (value >> 16).clamp(0, 255) as u8;
+            rgb.extend([byte(y + 104_597 * v), byte(y - 25_675 * u - 53_279 * v), byte(y + 132_201 * u)]);
+        }
+    }
+    rgb
 }
 
 /// Something that owns a picture and lends it: a mapped GStreamer buffer, a decoded image.

@@ -62,13 +62,7 @@ pub struct PositionLimits {
 
 impl Default for PositionLimits {
     fn default() -> Self {
-        Self {
-            min_width: 0.1,
-            max_width: 0.5,
-            min_height: 0.1,
-            max_height: 0.7,
-            centre_offset: 0.25,
-        }
+        Self { min_width: 0.1, max_width: 0.5, min_height: 0.1, max_height: 0.7, centre_offset: 0.25 }
     }
 }
 
@@ -77,19 +71,11 @@ impl PositionLimits {
     /// are included in what is right.
     pub fn check(&self, face: &Face) -> Option<Warning> {
         let landmarks = &face.landmarks;
-        self.check_edges(
-            landmarks[TOP][1],
-            landmarks[LEFT][0],
-            landmarks[RIGHT][0],
-            landmarks[BOTTOM][1],
-        )
+        self.check_edges(landmarks[TOP][1], landmarks[LEFT][0], landmarks[RIGHT][0], landmarks[BOTTOM][1])
     }
 
     fn check_edges(&self, top: f32, left: f32, right: f32, bottom: f32) -> Option<Warning> {
-        if [top, left, right, bottom]
-            .iter()
-            .any(|edge| *edge < 0.0 || edge.is_nan())
-        {
+        if [top, left, right, bottom].iter().any(|edge| *edge < 0.0 || edge.is_nan()) {
             return Some(Warning::NoFace);
         }
         let beyond = |value: f32, min: f32, max: f32| match value {
@@ -106,10 +92,7 @@ impl PositionLimits {
         }
         let (low, high) = (0.5 - self.centre_offset, 0.5 + self.centre_offset);
         let centres = [(left + right) / 2.0, (top + bottom) / 2.0];
-        centres
-            .iter()
-            .any(|centre| !(low..=high).contains(centre))
-            .then_some(Warning::Centre)
+        centres.iter().any(|centre| !(low..=high).contains(centre)).then_some(Warning::Centre)
     }
 }
 
@@ -120,12 +103,7 @@ mod tests {
     /// Checks a face given by its centre and size.
     fn check(x: f32, y: f32, width: f32, height: f32) -> Option<Warning> {
         let limits = PositionLimits::default();
-        limits.check_edges(
-            y - height / 2.0,
-            x - width / 2.0,
-            x + width / 2.0,
-            y + height / 2.0,
-        )
+        limits.check_edges(y - height / 2.0, x - width / 2.0, x + width / 2.0, y + height / 2.0)
     }
 
     #[test]
@@ -152,42 +130,23 @@ mod tests {
             ((0.5, f32::NAN, 0.3, 0.4), Some(Warning::NoFace)),
         ];
         for ((x, y, width, height), expected) in cases {
-            assert_eq!(
-                check(x, y, width, height),
-                expected,
-                "{x} {y} {width} {height}"
-            );
+            assert_eq!(check(x, y, width, height), expected, "{x} {y} {width} {height}");
         }
     }
 
     #[test]
     fn limits_are_included() {
-        let limits = PositionLimits {
-            min_width: 0.25,
-            max_width: 0.5,
-            min_height: 0.25,
-            max_height: 0.75,
-            centre_offset: 0.25,
-        };
+        let limits =
+            PositionLimits { min_width: 0.25, max_width: 0.5, min_height: 0.25, max_height: 0.75, centre_offset: 0.25 };
         assert_eq!(limits.check_edges(0.25, 0.25, 0.5, 0.5), None);
         assert_eq!(limits.check_edges(0.0, 0.25, 0.75, 0.75), None);
     }
 
     #[test]
     fn other_limits() {
-        let strict = PositionLimits {
-            min_width: 0.2,
-            centre_offset: 0.05,
-            ..PositionLimits::default()
-        };
-        assert_eq!(
-            strict.check_edges(0.3, 0.4, 0.55, 0.7),
-            Some(Warning::Width(Extent::TooSmall))
-        );
-        assert_eq!(
-            strict.check_edges(0.4, 0.3, 0.7, 0.8),
-            Some(Warning::Centre)
-        );
+        let strict = PositionLimits { min_width: 0.2, centre_offset: 0.05, ..PositionLimits::default() };
+        assert_eq!(strict.check_edges(0.3, 0.4, 0.55, 0.7), Some(Warning::Width(Extent::TooSmall)));
+        assert_eq!(strict.check_edges(0.4, 0.3, 0.7, 0.8), Some(Warning::Centre));
     }
 
     #[test]
@@ -195,17 +154,9 @@ mod tests {
         let mut landmarks = Box::new([[0.0; 3]; crate::face::LANDMARKS]);
         (landmarks[10], landmarks[152]) = ([0.9, 0.3, 0.0], [0.9, 0.7, 0.0]);
         (landmarks[227], landmarks[345]) = ([0.35, 0.9, 0.0], [0.65, 0.9, 0.0]);
-        let mut face = Face {
-            landmarks,
-            blendshapes: [0.0; 52],
-            matrix: [[0.0; 4]; 4],
-            presence: 1.0,
-        };
+        let mut face = Face { landmarks, blendshapes: [0.0; 52], matrix: [[0.0; 4]; 4], presence: 1.0 };
         assert_eq!(PositionLimits::default().check(&face), None);
         face.landmarks[345][0] = 0.9;
-        assert_eq!(
-            PositionLimits::default().check(&face),
-            Some(Warning::Width(Extent::TooLarge))
-        );
+        assert_eq!(PositionLimits::default().check(&face), Some(Warning::Width(Extent::TooLarge)));
     }
 }

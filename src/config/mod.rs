@@ -24,7 +24,7 @@ pub use self::ice::IceServer;
 pub use self::layers::{Layers, Resolved, Source};
 use self::reader::Reader;
 pub use self::typed::*;
-use crate::media::{Codec, IceOptions};
+use crate::media::IceOptions;
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -174,9 +174,6 @@ impl Config {
         if config.flow.max_flows == 0 {
             r.errors.push("flow.max_flows (MAX_FLOWS) must be at least 1".into());
         }
-        if config.analysis.workers == Some(0) {
-            r.errors.push("analysis.workers (ANALYSIS_WORKERS) must be at least 1".into());
-        }
         if r.errors.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(r.errors)) }
     }
 }
@@ -211,6 +208,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::media::Codec;
 
     #[test]
     fn the_defaults_are_valid_and_the_originals() {

@@ -1,6 +1,7 @@
 //! From a setting's text to its type, with messages that say what would have been right.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ macro_rules! numbers {
     )*};
 }
 numbers!(u16 => "a number between 0 and 65535", u32 => "a whole number", u64 => "a whole number", usize => "a whole number",
-    IpAddr => "an IP address");
+    NonZeroUsize => "a whole number, at least 1", IpAddr => "an IP address");
 
 impl FromText for f32 {
     fn from_text(text: &str) -> Result<Self, String> {

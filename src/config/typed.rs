@@ -1,6 +1,7 @@
 //! The settings by section, as the service uses them. The fields are explained in the table, under the same names.
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,9 +36,10 @@ impl FromText for CheckMode {
 }
 
 /// How logs are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
+    #[default]
     Text,
     /// An object per line.
     Json,
@@ -115,7 +117,7 @@ pub struct Media {
 pub struct Analysis {
     pub max_rate: f32,
     pub provider: Provider,
-    pub workers: Option<usize>,
+    pub workers: Option<NonZeroUsize>,
     pub models_folder: Option<PathBuf>,
     pub face_count_interval: Duration,
 }
@@ -150,7 +152,7 @@ pub struct Matching {
 }
 
 /// Logs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Log {
     pub verbose: bool,

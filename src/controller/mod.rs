@@ -12,3 +12,6 @@
 pub mod client;
 pub mod references;
 pub mod server;
+
+pub use client::{ControllerClient, ControllerOptions, Verdict};
+pub use references::{ReferenceLimits, ReferenceLoader};

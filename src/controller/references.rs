@@ -1,34 +1,36 @@
 //! Reference images: from an entry of the controller's list to a picture.
 //!
 //! An entry is a data URL, an http(s) URL, or the id of a file in a data store (`{datastore_base_url}/r/{id}`). What an
-//! entry claims about its type is not believed: the content decides. An entry that cannot be read is skipped and said, by its position and
-//! the reason, never by its content.
+//! entry claims about its type is not believed: the content decides. An entry that cannot be read is skipped and said,
+//! by its position and the reason, never by its content.
 //!
 //! The addresses come from the controller, which is trusted (see [`crate::controller`]): private networks are allowed,
 //! other schemes than http and https are not.
 
 use std::fmt;
-use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
 use data_url::DataUrl;
-use futures_util::{StreamExt, stream};
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, imageops};
+use futures_util::{FutureExt, StreamExt, stream};
+use image::imageops::FilterType;
+use image::{DynamicImage, RgbImage};
 use reqwest::{Client, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 use vision_core::picture::RgbPicture;
+use vision_models::picture_file::{PictureError, PictureLimits, decode_picture};
 
 use crate::outbound::retry::{Again, Backoff, Failed, GaveUp, after_error, retry, success_only};
 use crate::outbound::{self, BodyError, ClientError, Redirects, read_body};
 
 /// References of one flow that are fetched at the same time.
 const FETCHES: usize = 4;
-/// Pictures decoded at the same time in the whole process: a large one takes a quarter of a gigabyte while it is decoded.
+/// Pictures decoded at the same time in the whole process: the largest allowed takes a quarter of a gigabyte meanwhile.
 const DECODERS: usize = 2;
-/// Longest side that is kept, in pixels. Networks look at a face with 128 to 256; this leaves plenty in a page with a portrait.
+/// Longest side that is kept, in pixels. Networks look at a face with 128 to 256; this leaves plenty in a page with a
+/// portrait.
 const LONGEST_SIDE: u32 = 2048;
 
 /// What a reference may cost.
@@ -155,15 +157,8 @@ pub struct ReferenceLoader {
 impl ReferenceLoader {
     /// Sets up the client; nothing is fetched.
     pub fn new(limits: ReferenceLimits) -> Result<Self, ClientError> {
-        let http = outbound::client(Redirects {
-            limit: limits.max_redirects,
-            see_other: true,
-        })?;
-        Ok(Self {
-            http,
-            limits,
-            decoders: Arc::new(Semaphore::new(DECODERS)),
-        })
+        let http = outbound::client(Redirects { limit: limits.max_redirects, see_other: true })?;
+        Ok(Self { http, limits, decoders: Arc::new(Semaphore::new(DECODERS)) })
     }
 
     /// What it allows.
@@ -181,17 +176,21 @@ impl ReferenceLoader {
         if entries.is_empty() {
             return Err(NoReferences::Empty);
         }
-        let results: Vec<_> = stream::iter(entries.iter().enumerate())
-            .map(|(index, entry)| async move {
-                let result = match index < self.limits.max_count {
-                    true => self.read(entry, datastore, deadline).await,
-                    false => Err(Unreadable::BeyondCount(self.limits.max_count)),
+        let reads: Vec<_> = entries
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| {
+                let read = async move {
+                    let result = match index < self.limits.max_count {
+                        true => self.read(entry, datastore, deadline).await,
+                        false => Err(Unreadable::BeyondCount(self.limits.max_count)),
+                    };
+                    (index + 1, result)
                 };
-                (index + 1, result)
+                read.boxed()
             })
-            .buffered(FETCHES)
-            .collect()
-            .await;
+            .collect();
+        let results: Vec<_> = stream::iter(reads).buffered(FETCHES).collect().await;
         let (mut read, mut skipped) = (Vec::new(), Vec::new());
         for (position, result) in results {
             match result {
@@ -202,11 +201,7 @@ impl ReferenceLoader {
                 }
             }
         }
-        if read.is_empty() {
-            Err(NoReferences::NoneReadable(skipped))
-        } else {
-            Ok(References { read, skipped })
-        }
+        if read.is_empty() { Err(NoReferences::NoneReadable(skipped)) } else { Ok(References { read, skipped }) }
     }
 
     /// Reads one entry.
@@ -229,24 +224,22 @@ impl ReferenceLoader {
             };
             self.decode(encoded).await
         };
-        timeout_at(deadline, read)
-            .await
-            .unwrap_or(Err(Unreadable::TimedOut))
+        timeout_at(deadline, read).await.unwrap_or(Err(Unreadable::TimedOut))
     }
 
     /// Decodes an encoded picture with the loader's limits; for pictures that come in another way.
     pub async fn decode(&self, encoded: Vec<u8>) -> Result<Arc<RgbPicture>, Unreadable> {
-        let max_pixels = self.limits.max_pixels;
-        if encoded.len() as u64 > self.limits.max_bytes {
-            return Err(Unreadable::TooLarge(self.limits.max_bytes));
-        }
-        self.blocking(move || decode(&encoded, max_pixels).map(Arc::new))
-            .await
+        let limits = PictureLimits {
+            max_bytes: usize::try_from(self.limits.max_bytes).unwrap_or(usize::MAX),
+            max_pixels: usize::try_from(self.limits.max_pixels).unwrap_or(usize::MAX),
+        };
+        self.blocking(move || decode(&encoded, &limits).map(Arc::new)).await
     }
 
     async fn decode_inline(&self, entry: &str) -> Result<Vec<u8>, Unreadable> {
         let limit = self.limits.max_bytes;
-        // Four letters carry three bytes, a percent-encoded byte takes three: longer than that is too large whatever it says.
+        // Four letters carry three bytes, a percent-encoded byte takes three: longer than that is too large whatever
+        // it says.
         if entry.len() as u64 / 3 > limit + 1024 {
             return Err(Unreadable::TooLarge(limit));
         }
@@ -259,36 +252,17 @@ impl ReferenceLoader {
             let left = deadline.saturating_duration_since(Instant::now());
             let request = self.http.get(url.clone()).timeout(left);
             async {
-                let response = request.send().await.map_err(|e| Failed {
-                    again: after_error(&e),
-                    error: no_answer(&e),
-                })?;
-                let response = success_only(response).map_err(|f| Failed {
-                    error: Unreadable::Status(f.error),
-                    again: f.again,
-                })?;
-                read_body(response, self.limits.max_bytes)
-                    .await
-                    .map_err(|error| match error {
-                        BodyError::TooLarge { limit } => Failed {
-                            error: Unreadable::TooLarge(limit),
-                            again: Again::Never,
-                        },
-                        BodyError::Broken(error) => Failed {
-                            error: no_answer(&error),
-                            again: Again::Yes,
-                        },
-                    })
+                let response =
+                    request.send().await.map_err(|e| Failed { again: after_error(&e), error: no_answer(&e) })?;
+                let response = success_only(response)
+                    .map_err(|f| Failed { error: Unreadable::Status(f.error), again: f.again })?;
+                read_body(response, self.limits.max_bytes).await.map_err(|error| match error {
+                    BodyError::TooLarge { limit } => Failed { error: Unreadable::TooLarge(limit), again: Again::Never },
+                    BodyError::Broken(error) => Failed { error: no_answer(&error), again: Again::Yes },
+                })
             }
         };
-        match retry(
-            Backoff::default(),
-            deadline,
-            "fetching a reference image",
-            attempt,
-        )
-        .await
-        {
+        match retry(Backoff::default(), deadline, "fetching a reference image", attempt).await {
             Ok((body, _)) => Ok(body),
             Err(GaveUp { error, .. }) => Err(error),
         }
@@ -300,12 +274,7 @@ impl ReferenceLoader {
         work: impl FnOnce() -> Result<T, Unreadable> + Send + 'static,
     ) -> Result<T, Unreadable> {
         // Owned by the work, not by this future: dropped at a timeout, it would let in more work than the limit.
-        let permit = self
-            .decoders
-            .clone()
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let permit = self.decoders.clone().acquire_owned().await.expect("the semaphore is never closed");
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
@@ -316,11 +285,7 @@ impl ReferenceLoader {
 }
 
 fn no_answer(error: &reqwest::Error) -> Unreadable {
-    if error.is_timeout() {
-        Unreadable::TimedOut
-    } else {
-        Unreadable::Unreachable(outbound::reason(error))
-    }
+    if error.is_timeout() { Unreadable::TimedOut } else { Unreadable::Unreachable(outbound::reason(error)) }
 }
 
 /// Where an entry's bytes are.
@@ -333,15 +298,10 @@ enum Source {
 impl Source {
     fn of(entry: &str, datastore: Option<&Url>) -> Result<Self, Unreadable> {
         let entry = entry.trim();
-        let scheme = entry
-            .split_once(':')
-            .map(|(scheme, _)| scheme.to_ascii_lowercase());
+        let scheme = entry.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
             Some("data") => Ok(Self::Inline),
-            Some("http" | "https") => entry
-                .parse()
-                .map(Self::Remote)
-                .map_err(|_| Unreadable::Malformed("URL")),
+            Some("http" | "https") => entry.parse().map(Self::Remote).map_err(|_| Unreadable::Malformed("URL")),
             Some(_) => Err(Unreadable::Scheme),
             None if matches!(entry, "" | "." | "..") => Err(Unreadable::Malformed("data-store id")),
             None => {
@@ -364,60 +324,41 @@ fn parse_data_url(entry: &str, limit: u64) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = Vec::new();
     let within = |part: &[u8]| {
         bytes.extend_from_slice(part);
-        if bytes.len() as u64 > limit {
-            Err(())
-        } else {
-            Ok(())
-        }
+        if bytes.len() as u64 > limit { Err(()) } else { Ok(()) }
     };
     match url.decode(within) {
         Ok(_) => Ok(bytes),
-        Err(data_url::forgiving_base64::DecodeError::WriteError(())) => {
-            Err(Unreadable::TooLarge(limit))
-        }
+        Err(data_url::forgiving_base64::DecodeError::WriteError(())) => Err(Unreadable::TooLarge(limit)),
         Err(_) => Err(Unreadable::Malformed("data URL")),
     }
 }
 
-/// JPEG, PNG or WebP to RGB, turned upright by its EXIF orientation, not larger than [`LONGEST_SIDE`].
-fn decode(encoded: &[u8], max_pixels: u64) -> Result<RgbPicture, Unreadable> {
-    let not_a_picture = |_| Unreadable::NotAPicture;
-    let reader = ImageReader::new(Cursor::new(encoded))
-        .with_guessed_format()
-        .map_err(|_| Unreadable::NotAPicture)?;
-    let mut decoder = reader.into_decoder().map_err(not_a_picture)?;
-    let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > max_pixels {
-        return Err(Unreadable::TooManyPixels {
-            width,
-            height,
-            limit: max_pixels,
-        });
+/// JPEG, PNG or WebP to RGB, not larger than [`LONGEST_SIDE`].
+fn decode(encoded: &[u8], limits: &PictureLimits) -> Result<RgbPicture, Unreadable> {
+    let picture = decode_picture(encoded, limits).map_err(|error| match error {
+        PictureError::TooManyBytes { limit, .. } => Unreadable::TooLarge(limit as u64),
+        PictureError::TooManyPixels { width, height, limit } => {
+            Unreadable::TooManyPixels { width, height, limit: limit as u64 }
+        }
+        PictureError::UnknownFormat | PictureError::Broken(_) => Unreadable::NotAPicture,
+    })?;
+    if picture.width.max(picture.height) <= LONGEST_SIDE as usize {
+        return Ok(picture);
     }
-    let mut limits = Limits::default();
-    // Four channels of 16 bits, and as much again for the decoder's own needs.
-    limits.max_alloc = Some(16 * max_pixels);
-    decoder.set_limits(limits).map_err(not_a_picture)?;
-    let orientation = decoder.orientation().map_err(not_a_picture)?;
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(not_a_picture)?;
-    if width.max(height) > LONGEST_SIDE {
-        picture = picture.resize(LONGEST_SIDE, LONGEST_SIDE, imageops::FilterType::Triangle);
-    }
-    picture.apply_orientation(orientation);
-    let rgb = picture.into_rgb8();
-    let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    Ok(RgbPicture {
-        data: rgb.into_raw(),
-        width,
-        height,
-    })
+    let (width, height) = (picture.width as u32, picture.height as u32);
+    let large = RgbImage::from_raw(width, height, picture.data).ok_or(Unreadable::NotAPicture)?;
+    let small = DynamicImage::from(large).resize(LONGEST_SIDE, LONGEST_SIDE, FilterType::Triangle).into_rgb8();
+    let (width, height) = (small.width() as usize, small.height() as usize);
+    Ok(RgbPicture { data: small.into_raw(), width, height })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use base64::Engine;
     use base64::prelude::BASE64_STANDARD;
-    use image::{ImageFormat, Rgb, RgbImage};
+    use image::{ImageFormat, Rgb};
     use warp::Filter;
     use warp::http::{Response as Reply, header};
 
@@ -454,32 +395,20 @@ mod tests {
         let picture = |size: u32| move || Reply::new(encoded(size, size, ImageFormat::Png));
         let ok = warp::path!("ok.png").map(picture(20));
         let store = warp::path!("store" / "r" / "id%201").map(picture(30));
-        let to = |path: &'static str| {
-            move || {
-                Reply::builder()
-                    .status(302)
-                    .header(header::LOCATION, path)
-                    .body(Vec::new())
-            }
-        };
+        let to =
+            |path: &'static str| move || Reply::builder().status(302).header(header::LOCATION, path).body(Vec::new());
         let near = warp::path("near").map(to("/ok.png"));
         let far = warp::path("far").map(to("/near"));
-        let html = warp::path("html").map(|| {
-            Reply::builder()
-                .header("content-type", "image/png")
-                .body(b"<html>".to_vec())
-        });
+        let html =
+            warp::path("html").map(|| Reply::builder().header("content-type", "image/png").body(b"<html>".to_vec()));
         let large = warp::path("large").map(|| Reply::new(vec![0; 20_001]));
         let slow = warp::path("slow").then(|| async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             Reply::new(Vec::new())
         });
-        serve_plain(
-            ok.or(store).or(near).or(far).or(html).or(large).or(slow),
-            ([127, 0, 0, 1], 0).into(),
-        )
-        .await
-        .unwrap()
+        serve_plain(ok.or(store).or(near).or(far).or(html).or(large).or(slow), ([127, 0, 0, 1], 0).into())
+            .await
+            .unwrap()
     }
 
     #[tokio::test]
@@ -493,31 +422,14 @@ mod tests {
             data_url(&encoded(11, 12, ImageFormat::Jpeg), "image/jpeg"),
             data_url(&encoded(12, 12, ImageFormat::WebP), "image/anything"),
             format!("data:image/png,{percent}"),
-            data_url(&png, "image/png")
-                .replace('+', "%2B")
-                .replace('=', "%3D"),
+            data_url(&png, "image/png").replace('+', "%2B").replace('=', "%3D"),
             at("ok.png"),
             at("near"),
             "id 1".to_owned(),
         ];
         let references = loader().load(&entries, Some(&store), soon()).await.unwrap();
-        let sizes: Vec<_> = references
-            .read
-            .iter()
-            .map(|r| (r.position, r.picture.width, r.picture.height))
-            .collect();
-        assert_eq!(
-            sizes,
-            [
-                (1, 11, 12),
-                (2, 12, 12),
-                (3, 10, 12),
-                (4, 10, 12),
-                (5, 20, 20),
-                (6, 20, 20),
-                (7, 30, 30)
-            ]
-        );
+        let sizes: Vec<_> = references.read.iter().map(|r| (r.position, r.picture.width, r.picture.height)).collect();
+        assert_eq!(sizes, [(1, 11, 12), (2, 12, 12), (3, 10, 12), (4, 10, 12), (5, 20, 20), (6, 20, 20), (7, 30, 30)]);
         assert_eq!(references.read[2].picture.data[..3], [200, 100, 50]);
     }
 
@@ -526,72 +438,35 @@ mod tests {
         let server = server().await;
         let at = |path: &str| format!("http://127.0.0.1:{}/{path}", server.port());
         let refused = |path: &str| {
-            let port = std::net::TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port();
+            let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             format!("http://127.0.0.1:{port}/{path}")
         };
         let loader = loader();
         let reason = async |entry: String| loader.read(&entry, None, soon()).await.unwrap_err();
 
         assert_eq!(reason("some-id".into()).await, Unreadable::NoDataStore);
-        assert_eq!(
-            reason("file:///etc/passwd".into()).await,
-            Unreadable::Scheme
-        );
+        assert_eq!(reason("file:///etc/passwd".into()).await, Unreadable::Scheme);
         assert_eq!(reason("ftp://host/x.png".into()).await, Unreadable::Scheme);
-        assert_eq!(
-            reason("".into()).await,
-            Unreadable::Malformed("data-store id")
-        );
+        assert_eq!(reason("".into()).await, Unreadable::Malformed("data-store id"));
         assert_eq!(reason("http://".into()).await, Unreadable::Malformed("URL"));
-        assert_eq!(
-            reason("data:image/png;base64".into()).await,
-            Unreadable::Malformed("data URL")
-        );
-        assert_eq!(
-            reason("data:image/png;base64,!!!!".into()).await,
-            Unreadable::Malformed("data URL")
-        );
-        assert_eq!(
-            reason("data:image/png;base64,AAAA".into()).await,
-            Unreadable::NotAPicture
-        );
-        assert_eq!(
-            reason(data_url(&vec![0; 20_001], "image/png")).await,
-            Unreadable::TooLarge(20_000)
-        );
-        assert_eq!(
-            reason(data_url(&vec![0; 200_001], "image/png")).await,
-            Unreadable::TooLarge(20_000)
-        );
+        assert_eq!(reason("data:image/png;base64".into()).await, Unreadable::Malformed("data URL"));
+        assert_eq!(reason("data:image/png;base64,!!!!".into()).await, Unreadable::Malformed("data URL"));
+        assert_eq!(reason("data:image/png;base64,AAAA".into()).await, Unreadable::NotAPicture);
+        assert_eq!(reason(data_url(&vec![0; 20_001], "image/png")).await, Unreadable::TooLarge(20_000));
+        assert_eq!(reason(data_url(&vec![0; 200_001], "image/png")).await, Unreadable::TooLarge(20_000));
         assert_eq!(
             reason(data_url(&encoded(101, 100, ImageFormat::Png), "image/png")).await,
-            Unreadable::TooManyPixels {
-                width: 101,
-                height: 100,
-                limit: 10_000
-            }
+            Unreadable::TooManyPixels { width: 101, height: 100, limit: 10_000 }
         );
         let half = encoded(90, 90, ImageFormat::Png);
-        assert_eq!(
-            reason(data_url(&half[..half.len() / 2], "image/png")).await,
-            Unreadable::NotAPicture
-        );
-        assert_eq!(
-            reason(at("none")).await,
-            Unreadable::Status(StatusCode::NOT_FOUND)
-        );
+        assert_eq!(reason(data_url(&half[..half.len() / 2], "image/png")).await, Unreadable::NotAPicture);
+        assert_eq!(reason(at("none")).await, Unreadable::Status(StatusCode::NOT_FOUND));
         assert_eq!(reason(at("html")).await, Unreadable::NotAPicture);
         assert_eq!(reason(at("large")).await, Unreadable::TooLarge(20_000));
         assert!(
             matches!(reason(at("far")).await, Unreadable::Unreachable(why) if why.contains("more than 1 redirects"))
         );
-        assert!(
-            matches!(reason(refused("secret")).await, Unreadable::Unreachable(why) if !why.contains("secret"))
-        );
+        assert!(matches!(reason(refused("secret")).await, Unreadable::Unreachable(why) if !why.contains("secret")));
         let began = Instant::now();
         assert_eq!(reason(at("slow")).await, Unreadable::TimedOut);
         assert!(began.elapsed() < Duration::from_secs(2));
@@ -599,18 +474,11 @@ mod tests {
 
     #[tokio::test]
     async fn none_left_is_an_error_of_its_own() {
-        assert!(matches!(
-            loader().load(&[], None, soon()).await,
-            Err(NoReferences::Empty)
-        ));
-        let error = loader()
-            .load(&["secret-id".to_owned(), "ftp:x".to_owned()], None, soon())
-            .await
-            .unwrap_err()
-            .to_string();
+        assert!(matches!(loader().load(&[], None, soon()).await, Err(NoReferences::Empty)));
+        let error =
+            loader().load(&["secret-id".to_owned(), "ftp:x".to_owned()], None, soon()).await.unwrap_err().to_string();
         assert!(
-            error.contains("reference 1: it is a data-store id")
-                && error.contains("reference 2: its scheme"),
+            error.contains("reference 1: it is a data-store id") && error.contains("reference 2: its scheme"),
             "{error}"
         );
         assert!(!error.contains("secret"));
@@ -621,19 +489,13 @@ mod tests {
         let entries = vec![data_url(&encoded(9, 9, ImageFormat::Png), "image/png"); 10];
         let references = loader().load(&entries, None, soon()).await.unwrap();
         assert_eq!((references.read.len(), references.skipped.len()), (8, 2));
-        assert_eq!(
-            references.skipped[0],
-            SkippedReference {
-                position: 9,
-                reason: Unreadable::BeyondCount(8)
-            }
-        );
+        assert_eq!(references.skipped[0], SkippedReference { position: 9, reason: Unreadable::BeyondCount(8) });
         assert!(loader().load(&entries, None, Instant::now()).await.is_err());
     }
 
     #[test]
     fn large_pictures_are_made_smaller() {
-        let picture = decode(&encoded(4096, 1024, ImageFormat::Jpeg), 40_000_000).unwrap();
+        let picture = decode(&encoded(4096, 1024, ImageFormat::Jpeg), &PictureLimits::default()).unwrap();
         assert_eq!((picture.width, picture.height), (2048, 512));
     }
 }

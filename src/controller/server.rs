@@ -71,10 +71,7 @@ impl ControllerServer {
         let folder = assets
             .canonicalize()
             .and_then(|folder| std::fs::read_dir(&folder).map(|_| folder))
-            .map_err(|reason| ControllerServerError::Assets {
-                path: assets.to_owned(),
-                reason,
-            })?;
+            .map_err(|reason| ControllerServerError::Assets { path: assets.to_owned(), reason })?;
         let server = serve_plain(routes(folder.into(), public, Arc::new(on_outcome)), addr).await?;
         Ok(Self { server })
     }
@@ -91,22 +88,13 @@ impl ControllerServer {
 }
 
 /// Runs until `stop` is ready and prints a line for each outcome.
-pub async fn run(
-    args: ControllerArgs,
-    stop: impl Future<Output = ()>,
-) -> Result<(), ControllerServerError> {
+pub async fn run(args: ControllerArgs, stop: impl Future<Output = ()>) -> Result<(), ControllerServerError> {
     let print = |verdict, token: &str| println!("{}", outcome_line(verdict, token));
-    let server = ControllerServer::bind(
-        (args.host, args.port).into(),
-        &args.assets,
-        args.public_base_url.clone(),
-        print,
-    )
-    .await?;
-    let base = args.public_base_url.map_or_else(
-        || format!("http://localhost:{}", server.port()),
-        |url| url.to_string(),
-    );
+    let server =
+        ControllerServer::bind((args.host, args.port).into(), &args.assets, args.public_base_url.clone(), print)
+            .await?;
+    let base =
+        args.public_base_url.map_or_else(|| format!("http://localhost:{}", server.port()), |url| url.to_string());
     println!("callback_base_url: {}", base.trim_end_matches('/'));
     println!("tokens: the files in {}", args.assets.display());
     stop.await;
@@ -131,49 +119,34 @@ fn routes(
         .and(warp::get())
         .and(in_folder.clone())
         .and(warp::header::optional::<String>("host"))
-        .map(
-            move |token: String, folder: Arc<Path>, host: Option<String>| {
-                list(&folder, &token, public.as_ref(), host)
-            },
-        );
+        .map(move |token: String, folder: Arc<Path>, host: Option<String>| {
+            list(&folder, &token, public.as_ref(), host)
+        });
     let asset = warp::path!("assets" / String)
         .and(warp::get())
         .and(in_folder)
         .then(|name: String, folder: Arc<Path>| async move { asset(&folder, &name).await });
-    let outcome =
-        warp::path!(String / String)
-            .and(warp::put())
-            .map(move |verb: String, token: String| {
-                let verdict = match verb.as_str() {
-                    "success" => Verdict::Success,
-                    "failure" => Verdict::Failure,
-                    _ => return status(StatusCode::NOT_FOUND),
-                };
-                match percent_decode_str(&token).decode_utf8() {
-                    Ok(token) => on_outcome(verdict, &token),
-                    Err(_) => return status(StatusCode::BAD_REQUEST),
-                }
-                status(StatusCode::OK)
-            });
+    let outcome = warp::path!(String / String).and(warp::put()).map(move |verb: String, token: String| {
+        let verdict = match verb.as_str() {
+            "success" => Verdict::Success,
+            "failure" => Verdict::Failure,
+            _ => return status(StatusCode::NOT_FOUND),
+        };
+        match percent_decode_str(&token).decode_utf8() {
+            Ok(token) => on_outcome(verdict, &token),
+            Err(_) => return status(StatusCode::BAD_REQUEST),
+        }
+        status(StatusCode::OK)
+    });
     list.or(asset).unify().or(outcome).unify()
 }
 
-fn list(
-    folder: &Path,
-    token: &str,
-    public: Option<&Url>,
-    host: Option<String>,
-) -> Response<Vec<u8>> {
-    let base = public
-        .cloned()
-        .or_else(|| format!("http://{}", host?).parse().ok());
+fn list(folder: &Path, token: &str, public: Option<&Url>, host: Option<String>) -> Response<Vec<u8>> {
+    let base = public.cloned().or_else(|| format!("http://{}", host?).parse().ok());
     let (Some(path), Some(mut url)) = (resolve(folder, token), base) else {
         return status(StatusCode::NOT_FOUND);
     };
-    let name = path
-        .file_name()
-        .and_then(|n| n.to_str())
-        .unwrap_or_default();
+    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(["assets", name]);
     }
@@ -187,8 +160,7 @@ async fn asset(folder: &Path, name: &str) -> Response<Vec<u8>> {
     };
     match tokio::fs::read(&path).await {
         Ok(bytes) => {
-            let mime = image::guess_format(&bytes)
-                .map_or("application/octet-stream", |format| format.to_mime_type());
+            let mime = image::guess_format(&bytes).map_or("application/octet-stream", |format| format.to_mime_type());
             with_type(mime, bytes)
         }
         Err(error) => {
@@ -198,7 +170,8 @@ async fn asset(folder: &Path, name: &str) -> Response<Vec<u8>> {
     }
 }
 
-/// The file that a path segment, still percent-encoded, names in `folder` (canonical): directly in it, visible, regular, no link.
+/// The file that a path segment, still percent-encoded, names in `folder` (canonical): directly in it, visible,
+/// regular, no link.
 fn resolve(folder: &Path, segment: &str) -> Option<PathBuf> {
     let name = percent_decode_str(segment).decode_utf8().ok()?;
     if name.starts_with('.') || name.contains(['/', '\\', '\0']) || name.is_empty() {
@@ -206,8 +179,7 @@ fn resolve(folder: &Path, segment: &str) -> Option<PathBuf> {
     }
     let path = folder.join(&*name);
     let metadata = path.symlink_metadata().ok()?;
-    (path.parent() == Some(folder) && metadata.is_file() && metadata.len() <= MAX_FILE)
-        .then_some(path)
+    (path.parent() == Some(folder) && metadata.is_file() && metadata.len() <= MAX_FILE).then_some(path)
 }
 
 fn with_type(mime: &str, body: Vec<u8>) -> Response<Vec<u8>> {
@@ -241,10 +213,7 @@ mod tests {
 
     impl Assets {
         fn new(name: &str) -> Self {
-            let root = std::env::temp_dir().join(format!(
-                "vision-service-controller-{}-{name}",
-                std::process::id()
-            ));
+            let root = std::env::temp_dir().join(format!("vision-service-controller-{}-{name}", std::process::id()));
             let folder = root.join("assets");
             std::fs::create_dir_all(folder.join("sub")).unwrap();
             let picture = image::RgbImage::from_pixel(8, 8, image::Rgb([1, 2, 3]));
@@ -295,10 +264,7 @@ mod tests {
         let assets = Assets::new("resolve");
         let folder = assets.folder();
         assert_eq!(resolve(&folder, "1234.jpg"), Some(folder.join("1234.jpg")));
-        assert_eq!(
-            resolve(&folder, "a%20b%20%C3%A9.png"),
-            Some(folder.join("a b é.png"))
-        );
+        assert_eq!(resolve(&folder, "a%20b%20%C3%A9.png"), Some(folder.join("a b é.png")));
         for outside in OUTSIDE {
             assert_eq!(resolve(&folder, outside), None, "{outside}");
         }
@@ -307,18 +273,12 @@ mod tests {
     async fn raw_status(port: u16, path: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
         stream
-            .write_all(
-                format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
-            )
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes())
             .await
             .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
-        answer
-            .split_whitespace()
-            .nth(1)
-            .unwrap_or_default()
-            .to_owned()
+        answer.split_whitespace().nth(1).unwrap_or_default().to_owned()
     }
 
     #[tokio::test]
@@ -327,15 +287,12 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = told.clone();
         let loopback = ([127, 0, 0, 1], 0).into();
-        let server =
-            ControllerServer::bind(loopback, &assets.folder(), None, move |verdict, token| {
-                log.lock().unwrap().push(outcome_line(verdict, token));
-            })
-            .await
-            .unwrap();
-        let base: Url = format!("http://127.0.0.1:{}", server.port())
-            .parse()
-            .unwrap();
+        let server = ControllerServer::bind(loopback, &assets.folder(), None, move |verdict, token| {
+            log.lock().unwrap().push(outcome_line(verdict, token));
+        })
+        .await
+        .unwrap();
+        let base: Url = format!("http://127.0.0.1:{}", server.port()).parse().unwrap();
         let client = ControllerClient::new(ControllerOptions::default()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
 
@@ -345,26 +302,13 @@ mod tests {
             let references = loader.load(&list, None, deadline).await.unwrap();
             assert_eq!(references.read[0].picture.width, 8);
         }
-        client
-            .report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO)
-            .await
-            .unwrap();
-        client
-            .report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO)
-            .await
-            .unwrap();
-        assert_eq!(
-            *told.lock().unwrap(),
-            ["Success 1234.jpg", "Failure a/b\\u{1b}"]
-        );
+        client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO).await.unwrap();
+        client.report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO).await.unwrap();
+        assert_eq!(*told.lock().unwrap(), ["Success 1234.jpg", "Failure a/b\\u{1b}"]);
 
         for outside in OUTSIDE {
             for place in ["list", "assets"] {
-                assert_eq!(
-                    raw_status(server.port(), &format!("/{place}/{outside}")).await,
-                    "404",
-                    "{place}/{outside}"
-                );
+                assert_eq!(raw_status(server.port(), &format!("/{place}/{outside}")).await, "404", "{place}/{outside}");
             }
         }
         server.stop().await;
@@ -375,18 +319,10 @@ mod tests {
         let assets = Assets::new("public");
         let public: Url = "https://example.org/cb/".parse().unwrap();
         let answer = list(&assets.folder(), "1234.jpg", Some(&public), None);
-        assert_eq!(
-            answer.body(),
-            br#"["https://example.org/cb/assets/1234.jpg"]"#
-        );
-        let error = ControllerServer::bind(
-            ([127, 0, 0, 1], 0).into(),
-            Path::new("/no/such"),
-            None,
-            |_, _| {},
-        )
-        .await
-        .unwrap_err();
+        assert_eq!(answer.body(), br#"["https://example.org/cb/assets/1234.jpg"]"#);
+        let error = ControllerServer::bind(([127, 0, 0, 1], 0).into(), Path::new("/no/such"), None, |_, _| {})
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("/no/such"), "{error}");
     }
 }

@@ -8,7 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use vision_core::picture::Picture;
-use vision_models::engine::{FaceStream, StreamOptions, StreamResult};
+use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
+use vision_models::landmarker::TrackerOptions;
 
 use super::outcome::{Outcome, Reason};
 use super::pace::Pace;
@@ -17,7 +18,7 @@ use super::state::{Action, Drawn, Event, Machine, Settings, State};
 use super::verify;
 use super::words::Words;
 use crate::app::Services;
-use crate::config::Config;
+use crate::config::{CheckMode, Config};
 use crate::controller::Verdict;
 use crate::http::join_call::JoinCall;
 use crate::media::frame::{Frame, FrameSink};
@@ -62,9 +63,15 @@ impl Task {
     fn new(services: Arc<Services>, call: JoinCall, admission: Admission) -> Self {
         let config = &services.config;
         let (sender, analyses) = mpsc::channel(4);
-        let stream = StreamOptions { face_count_interval: Some(config.analysis.face_count_interval), ..Default::default() };
-        // A result that finds the channel full is a frame more than the flow can use.
-        let faces = services.engine.stream(stream, Box::new(move |result| drop(result.map(|r| sender.try_send(r)))));
+        let looks_for_more = config.flow.several_faces != CheckMode::Off;
+        let face_count_interval = looks_for_more.then_some(config.analysis.face_count_interval);
+        let stream = StreamOptions { tracker: TrackerOptions { face_count_interval } };
+        let report = Box::new(move |result: Result<StreamResult, EngineError>| match result {
+            // A result that finds the channel full is a frame more than the flow can use.
+            Ok(result) => drop(sender.try_send(result)),
+            Err(e) => tracing::warn!("a frame could not be analysed: {e}"),
+        });
+        let faces = services.engine.stream(stream, report);
         let media = &config.media;
         let screen = Screen::start(ScreenOptions {
             limit: (media.width, media.height),
@@ -231,9 +238,7 @@ impl Task {
             {
                 tracing::warn!("leaving a room took too long; it is left behind");
             }
-            if let Some(screen) = screen {
-                screen.stop().await;
-            }
+            drop(screen);
             Done::Left
         });
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use vision_core::locales::{Locale, Locales, Text};
-use vision_core::subject_view::{self, Countdown, Guide, Step, SubjectView};
+use vision_core::subject_view::{Countdown, Guide, OutcomeView, Step, SubjectView};
 
 use super::outcome::Outcome;
 use super::state::{Scene, Stage};
@@ -50,11 +50,7 @@ impl Words {
             Stage::Checking => SubjectView { message: self.text(Text::Comparing), guide: Guide::Hidden, ..view },
             Stage::Decided(outcome) => SubjectView {
                 message: self.outcome(*outcome),
-                outcome: Some(if outcome.is_success() {
-                    subject_view::Outcome::Success
-                } else {
-                    subject_view::Outcome::Failure
-                }),
+                outcome: Some(if outcome.is_success() { OutcomeView::Success } else { OutcomeView::Failure }),
                 guide: Guide::Hidden,
                 ..view
             },

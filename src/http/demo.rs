@@ -1,8 +1,9 @@
 //! `/demo`: a person verifies themselves against a picture that they bring.
 //!
-//! The service plays the controller of such a flow: `POST /demo/start` keeps the picture in memory for ten minutes at most and until the
-//! outcome is known, and starts a flow whose callbacks lead to a listener of its own on the loopback interface, so that
-//! they work whatever HTTPS, token or address the public one has. Nothing is written to disk.
+//! The service plays the controller of such a flow: `POST /demo/start` keeps the picture in memory for ten minutes at
+//! most and until the outcome is known, and starts a flow whose callbacks lead to a listener of its own on the
+//! loopback interface, so that they work whatever HTTPS, token or address the public one has. Nothing is written to
+//! disk.
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -81,36 +82,19 @@ impl Demo {
         matcher: Option<Arc<EmbeddedMatcher>>,
     ) -> Result<Arc<Self>, BindError> {
         let store = Arc::new(Store::default());
-        let controller =
-            serve_plain(controller(store.clone()), (Ipv4Addr::LOCALHOST, 0).into()).await?;
-        Ok(Arc::new(Self {
-            start,
-            loader,
-            matcher,
-            store,
-            controller,
-        }))
+        let controller = serve_plain(controller(store.clone()), (Ipv4Addr::LOCALHOST, 0).into()).await?;
+        Ok(Arc::new(Self { start, loader, matcher, store, controller }))
     }
 
     fn callback_base_url(&self) -> Url {
-        format!("http://{}/demo/controller", self.controller.addr())
-            .parse()
-            .expect("an address makes a URL")
+        format!("http://{}/demo/controller", self.controller.addr()).parse().expect("an address makes a URL")
     }
 
-    async fn begin(
-        &self,
-        headers: &HeaderMap,
-        lang: Option<String>,
-        body: Body,
-    ) -> Result<Reply, Box<Reply>> {
+    async fn begin(&self, headers: &HeaderMap, lang: Option<String>, body: Body) -> Result<Reply, Box<Reply>> {
         let picture = body?;
         let refuse = |status, code: &str, message: &str| Box::new(error(status, code, message));
         // Asked of browsers on purpose: a page of somebody else cannot send this type without our consent (CORS).
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|v| v.to_str().ok())
-            .unwrap_or_default();
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         if !content_type.starts_with("image/") {
             return Err(refuse(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -126,24 +110,13 @@ impl Demo {
             )
         })?;
         if let Some(matcher) = &self.matcher {
-            match matcher
-                .check_reference(picture.clone(), Instant::now() + CHECK_TIMEOUT)
-                .await
-            {
+            match matcher.check_reference(picture.clone(), Instant::now() + CHECK_TIMEOUT).await {
                 Ok(()) => {}
                 Err(why @ Incomparable::NoFace(_)) => {
-                    return Err(refuse(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "no_face",
-                        &why.to_string(),
-                    ));
+                    return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, "no_face", &why.to_string()));
                 }
                 Err(why @ Incomparable::SeveralFaces { .. }) => {
-                    return Err(refuse(
-                        StatusCode::UNPROCESSABLE_ENTITY,
-                        "several_faces",
-                        &why.to_string(),
-                    ));
+                    return Err(refuse(StatusCode::UNPROCESSABLE_ENTITY, "several_faces", &why.to_string()));
                 }
                 // Only a hint to the person; the flow itself will find out.
                 Err(why) => {
@@ -152,10 +125,8 @@ impl Demo {
             }
         }
         // Encoded anew: what else was in the file (place, time, device) is gone, and its size is bounded.
-        let encoded = tokio::task::spawn_blocking(move || {
-            encode::jpeg(picture.view()).map(|jpeg| encode::data_url(&jpeg))
-        })
-        .await;
+        let encoded =
+            tokio::task::spawn_blocking(move || encode::jpeg(picture.view()).map(|jpeg| encode::data_url(&jpeg))).await;
         let Ok(Ok(data_url)) = encoded else {
             return Err(refuse(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -166,43 +137,27 @@ impl Demo {
         let (token, room) = (random_id(), random_id());
         if !self.store.clone().keep(&token, data_url) {
             return Err(Box::new(retry_after(
-                error(
-                    StatusCode::SERVICE_UNAVAILABLE,
-                    "busy",
-                    "too many people try the demo at the moment",
-                ),
+                error(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many people try the demo at the moment"),
                 60,
             )));
         }
-        let flow = DemoFlow {
-            room: room.clone(),
-            callback_base_url: self.callback_base_url(),
-            token: token.clone(),
-            lang,
-        };
-        let flow_id = self
-            .start
-            .start(flow)
-            .await
-            .inspect_err(|_| self.store.remove(&token))?;
-        Ok(json(
-            StatusCode::OK,
-            &Started {
-                room: &room,
-                flow_id: &flow_id,
-                call_url: format!("/call/{room}"),
-            },
-        ))
+        let flow =
+            DemoFlow { room: room.clone(), callback_base_url: self.callback_base_url(), token: token.clone(), lang };
+        let flow_id = self.start.start(flow).await.inspect_err(|_| self.store.remove(&token))?;
+        Ok(json(StatusCode::OK, &Started { room: &room, flow_id: &flow_id, call_url: format!("/call/{room}") }))
     }
 }
 
-/// `POST /demo/start?lang=`, the picture as its body; not there without a demo. The page itself is among [`super::pages`].
-pub fn filter(demo: Option<Arc<Demo>>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
-    warp::path!("demo" / "start")
-        .and_then(move || {
-            let demo = demo.clone();
-            async move { demo.ok_or_else(warp::reject::not_found) }
-        })
+/// `POST /demo/start?lang=`, the picture as its body; nothing where the demo is switched off. The page itself is among
+/// [`super::pages`].
+pub fn filter(
+    demo: Option<Arc<Demo>>,
+) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let switched_on = warp::path!("demo" / "start").and_then(move || {
+        let demo = demo.clone().ok_or_else(warp::reject::not_found);
+        async move { demo }
+    });
+    switched_on
         .and(warp::post())
         .and(warp::header::headers_cloned())
         .and(warp::query::<Query>())
@@ -213,34 +168,18 @@ pub fn filter(demo: Option<Arc<Demo>>) -> impl Filter<Extract = (Reply,), Error 
 }
 
 /// What the flow's callbacks reach.
-fn controller(
-    store: Arc<Store>,
-) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
-    let unknown = || {
-        error(
-            StatusCode::NOT_FOUND,
-            "unknown_token",
-            "there is no such token",
-        )
-    };
+fn controller(store: Arc<Store>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
+    let unknown = || error(StatusCode::NOT_FOUND, "unknown_token", "there is no such token");
     let lists = store.clone();
     let list = warp::path!("demo" / "controller" / "list" / String)
         .and(warp::get())
-        .map(move |token: String| {
-            lists
-                .get(&token)
-                .map_or_else(unknown, |picture| json(StatusCode::OK, &[&*picture]))
-        });
-    let outcome = warp::path!("demo" / "controller" / String / String)
-        .and(warp::put())
-        .map(move |verb: String, token: String| {
+        .map(move |token: String| lists.get(&token).map_or_else(unknown, |picture| json(StatusCode::OK, &[&*picture])));
+    let outcome = warp::path!("demo" / "controller" / String / String).and(warp::put()).map(
+        move |verb: String, token: String| {
             let known = matches!(verb.as_str(), "success" | "failure") && store.finish(&token);
-            if known {
-                json(StatusCode::OK, &())
-            } else {
-                unknown()
-            }
-        });
+            if known { json(StatusCode::OK, &()) } else { unknown() }
+        },
+    );
     list.or(outcome).unify()
 }
 
@@ -286,10 +225,7 @@ impl Store {
 
     /// The outcome is known: the picture goes, the token stays. False for an unknown token.
     fn finish(&self, token: &str) -> bool {
-        self.entries()
-            .get_mut(token)
-            .map(|picture| *picture = None)
-            .is_some()
+        self.entries().get_mut(token).map(|picture| *picture = None).is_some()
     }
 
     fn remove(&self, token: &str) {
@@ -318,11 +254,7 @@ mod tests {
             self.0.lock().unwrap().push(flow);
             Box::pin(async move {
                 if full {
-                    Err(Box::new(error(
-                        StatusCode::SERVICE_UNAVAILABLE,
-                        "busy",
-                        "full",
-                    )))
+                    Err(Box::new(error(StatusCode::SERVICE_UNAVAILABLE, "busy", "full")))
                 } else {
                     Ok("f00d".to_owned())
                 }
@@ -334,48 +266,29 @@ mod tests {
         let started = Arc::new(Started::default());
         let loader = ReferenceLoader::new(ReferenceLimits::default()).unwrap();
         let matcher = Arc::new(EmbeddedMatcher::new(Arc::new(FakeEmbedder::default())));
-        (
-            Demo::bind(started.clone(), loader, Some(matcher))
-                .await
-                .unwrap(),
-            started,
-        )
+        (Demo::bind(started.clone(), loader, Some(matcher)).await.unwrap(), started)
     }
 
     fn png(faces: u8) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
-        RgbImage::from_pixel(8, 8, Rgb([10, faces, 0]))
-            .write_to(&mut bytes, ImageFormat::Png)
-            .unwrap();
+        RgbImage::from_pixel(8, 8, Rgb([10, faces, 0])).write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()
     }
 
-    async fn post(
-        demo: &Arc<Demo>,
-        content_type: &str,
-        query: &str,
-        body: Vec<u8>,
-    ) -> (u16, Value) {
+    async fn post(demo: &Arc<Demo>, content_type: &str, query: &str, body: Vec<u8>) -> (u16, Value) {
         let request = warp::test::request()
             .method("POST")
             .path(&format!("/demo/start{query}"))
             .header("content-type", content_type);
         let answer = request.body(body).reply(&filter(Some(demo.clone()))).await;
-        (
-            answer.status().as_u16(),
-            serde_json::from_slice(answer.body()).unwrap(),
-        )
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 
     #[tokio::test]
     async fn a_flow_is_started_and_finds_its_picture() {
         let (demo, started) = demo().await;
         let (status, answer) = post(&demo, "image/png", "?lang=es", png(1)).await;
-        assert_eq!(
-            (status, &answer["flow_id"]),
-            (200, &Value::from("f00d")),
-            "{answer}"
-        );
+        assert_eq!((status, &answer["flow_id"]), (200, &Value::from("f00d")), "{answer}");
         let flow = started.0.lock().unwrap()[0].clone();
         assert_eq!(answer["room"], flow.room.as_str());
         assert_eq!(answer["call_url"], format!("/call/{}", flow.room));
@@ -384,53 +297,19 @@ mod tests {
 
         let client = ControllerClient::new(ControllerOptions::default()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(5);
-        let list = client
-            .list(&flow.callback_base_url, &flow.token, deadline)
-            .await
-            .unwrap();
-        assert_eq!(
-            demo.loader.load(&list, None, deadline).await.unwrap().read[0]
-                .picture
-                .width,
-            8
-        );
-        assert!(
-            client
-                .list(&flow.callback_base_url, "other", deadline)
-                .await
-                .is_err()
-        );
+        let list = client.list(&flow.callback_base_url, &flow.token, deadline).await.unwrap();
+        assert_eq!(demo.loader.load(&list, None, deadline).await.unwrap().read[0].picture.width, 8);
+        assert!(client.list(&flow.callback_base_url, "other", deadline).await.is_err());
 
         for _ in 0..2 {
             client
-                .report(
-                    &flow.callback_base_url,
-                    &flow.token,
-                    "f00d",
-                    Verdict::Success,
-                    Duration::ZERO,
-                )
+                .report(&flow.callback_base_url, &flow.token, "f00d", Verdict::Success, Duration::ZERO)
                 .await
                 .unwrap();
         }
+        assert!(client.list(&flow.callback_base_url, &flow.token, deadline).await.is_err(), "the picture is gone");
         assert!(
-            client
-                .list(&flow.callback_base_url, &flow.token, deadline)
-                .await
-                .is_err(),
-            "the picture is gone"
-        );
-        assert!(
-            client
-                .report(
-                    &flow.callback_base_url,
-                    "other",
-                    "f00d",
-                    Verdict::Success,
-                    Duration::ZERO
-                )
-                .await
-                .is_err()
+            client.report(&flow.callback_base_url, "other", "f00d", Verdict::Success, Duration::ZERO).await.is_err()
         );
     }
 
@@ -449,10 +328,7 @@ mod tests {
         }
         assert!(started.0.lock().unwrap().is_empty());
         assert_eq!(post(&demo, "image/png", "?lang=full", png(1)).await.0, 503);
-        assert!(
-            demo.store.entries().is_empty(),
-            "a flow that did not start leaves nothing behind"
-        );
+        assert!(demo.store.entries().is_empty(), "a flow that did not start leaves nothing behind");
     }
 
     #[tokio::test(start_paused = true)]
@@ -462,10 +338,7 @@ mod tests {
             assert!(store.clone().keep(&token.to_string(), "x".into()));
         }
         assert!(!store.clone().keep("more", "x".into()));
-        assert!(
-            store.finish("0") && store.clone().keep("more", "x".into()),
-            "one whose outcome is known makes room"
-        );
+        assert!(store.finish("0") && store.clone().keep("more", "x".into()), "one whose outcome is known makes room");
         sleep(LIFETIME - Duration::from_secs(1)).await;
         assert!(store.get("1").is_some());
         sleep(Duration::from_secs(2)).await;

@@ -59,7 +59,8 @@ fn join_call(services: &Arc<Services>, headers: &HeaderMap, body: Body) -> Reply
     }
 }
 
-fn refused(refusal: Refusal) -> Reply {
+/// Why a flow was not started, as an answer.
+pub fn refused(refusal: Refusal) -> Reply {
     let message = refusal.to_string();
     match refusal {
         Refusal::TokenRunning(id) => flow_error(StatusCode::CONFLICT, "token_running", &message, id.to_string()),

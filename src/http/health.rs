@@ -14,7 +14,7 @@ struct Health {
     /// `ok`, or `stopping` with 503.
     status: &'static str,
     version: &'static str,
-    provider: String,
+    provider: &'static str,
     models: Vec<Model>,
     matcher: &'static str,
     running_flows: usize,
@@ -23,8 +23,8 @@ struct Health {
 
 #[derive(Serialize)]
 struct Model {
-    id: String,
-    licence: String,
+    id: &'static str,
+    licence: &'static str,
 }
 
 /// The filter.
@@ -39,8 +39,13 @@ fn answer(services: &Services) -> Reply {
     let health = Health {
         status: if stopping { "stopping" } else { "ok" },
         version: env!("CARGO_PKG_VERSION"),
-        provider: info.provider.to_string(),
-        models: info.models.iter().map(|m| Model { id: m.id.clone(), licence: m.licence.clone() }).collect(),
+        provider: info.provider.name(),
+        models: info
+            .models
+            .iter()
+            .filter(|m| m.in_use)
+            .map(|m| Model { id: m.id, licence: m.licence })
+            .collect(),
         matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
         running_flows,
         max_flows,

@@ -15,7 +15,7 @@ mod auth;
 pub mod body;
 pub mod demo;
 pub mod face_match;
-mod flows;
+pub(crate) mod flows;
 mod health;
 pub mod join_call;
 pub mod pages;
@@ -81,7 +81,7 @@ fn authorised(services: Arc<Services>) -> impl Filter<Extract = (), Error = Reje
 }
 
 /// What was not answered by any resource.
-async fn explain(rejection: Rejection) -> Result<warp::reply::Response, Rejection> {
+async fn explain(rejection: Rejection) -> Result<warp::reply::Response, Infallible> {
     if let Some(Unauthorised(reply)) = rejection.find() {
         return Ok((**reply).clone().into_response());
     }

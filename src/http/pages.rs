@@ -11,6 +11,7 @@ use warp::http::{HeaderValue, StatusCode, header};
 use warp::{Filter, Rejection};
 
 use super::reply::{Reply, error, with_type};
+use crate::room::is_room_name;
 
 /// Scripts, styles and requests from this origin only; WebSockets to it are part of `connect-src 'self'`.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -23,11 +24,7 @@ const ICON: &str = "image/svg+xml";
 
 macro_rules! file {
     ($name:literal, $type:expr) => {
-        (
-            $name,
-            $type,
-            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/", $name)),
-        )
+        ($name, $type, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/", $name)))
     };
 }
 
@@ -58,13 +55,8 @@ impl Page {
     fn new(content_type: &'static str, body: String) -> Self {
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
-        let etag = HeaderValue::from_str(&format!("\"{:x}\"", hasher.finish()))
-            .expect("hexadecimal digits");
-        Self {
-            content_type,
-            body: body.into(),
-            etag,
-        }
+        let etag = HeaderValue::from_str(&format!("\"{:x}\"", hasher.finish())).expect("hexadecimal digits");
+        Self { content_type, body: body.into(), etag }
     }
 
     /// The page, or 304 when the browser has it already.
@@ -85,16 +77,13 @@ impl Page {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        headers.insert(
-            "permissions-policy",
-            HeaderValue::from_static("camera=(self), microphone=(), geolocation=()"),
-        );
+        headers.insert("permissions-policy", HeaderValue::from_static("camera=(self), microphone=(), geolocation=()"));
         reply
     }
 }
 
-/// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads there,
-/// since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
+/// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads
+/// there, since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
 pub fn filter(
     https_port: Option<u16>,
     demo: bool,
@@ -104,33 +93,29 @@ pub fn filter(
         Arc::new(Page::new(HTML, page.replace("{{https_port}}", &port)))
     };
     let (call_page, demo_page) = (html(CALL_PAGE), html(DEMO_PAGE));
-    let files: Arc<[(&str, Page)]> = FILES
-        .iter()
-        .map(|(name, content_type, text)| (*name, Page::new(content_type, (*text).into())))
-        .collect();
+    let files: Arc<[(&str, Page)]> =
+        FILES.iter().map(|(name, content_type, text)| (*name, Page::new(content_type, (*text).into()))).collect();
 
     let get = warp::get().and(warp::header::optional::<String>("if-none-match"));
-    let call = warp::path!("call" / String)
-        .and(get)
-        .map(move |_room: String, has: Option<String>| call_page.reply(has.as_deref()));
-    let assets = warp::path!("call" / "assets" / String)
-        .and(get)
-        .map(move |name: String, has: Option<String>| {
-            match files.iter().find(|(n, _)| *n == name) {
-                Some((_, page)) => page.reply(has.as_deref()),
-                None => error(StatusCode::NOT_FOUND, "not_found", "there is no such file"),
-            }
+    let call =
+        warp::path!("call" / String).and(get).map(move |room: String, has: Option<String>| match is_room_name(&room) {
+            true => call_page.reply(has.as_deref()),
+            false => error(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "a room's name has letters, digits, dots, dashes and underscores",
+            ),
         });
-    let demo = warp::path!("demo")
-        .and(get)
-        .and_then(move |has: Option<String>| {
-            let reply = if demo {
-                Ok(demo_page.reply(has.as_deref()))
-            } else {
-                Err(warp::reject::not_found())
-            };
-            async move { reply }
-        });
+    let assets = warp::path!("call" / "assets" / String).and(get).map(move |name: String, has: Option<String>| {
+        match files.iter().find(|(n, _)| *n == name) {
+            Some((_, page)) => page.reply(has.as_deref()),
+            None => error(StatusCode::NOT_FOUND, "not_found", "there is no such file"),
+        }
+    });
+    let demo = warp::path!("demo").and(get).and_then(move |has: Option<String>| {
+        let reply = if demo { Ok(demo_page.reply(has.as_deref())) } else { Err(warp::reject::not_found()) };
+        async move { reply }
+    });
     call.or(assets).unify().or(demo).unify()
 }
 
@@ -156,36 +141,20 @@ mod tests {
         ] {
             let answer = get(path, None).await;
             assert_eq!(
-                (
-                    answer.status(),
-                    answer.headers()["content-type"].to_str().unwrap()
-                ),
+                (answer.status(), answer.headers()["content-type"].to_str().unwrap()),
                 (StatusCode::OK, content_type),
                 "{path}"
             );
-            assert!(
-                answer.headers()["content-security-policy"]
-                    .to_str()
-                    .unwrap()
-                    .contains("default-src 'none'")
-            );
+            assert!(answer.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
             let etag = answer.headers()["etag"].to_str().unwrap();
             let again = get(path, Some(etag)).await;
             assert!(again.status() == StatusCode::NOT_MODIFIED && again.body().is_empty());
         }
-        for path in ["/call/assets/none.js", "/call", "/call/a/b", "/demo/x"] {
-            assert_eq!(
-                get(path, None).await.status(),
-                StatusCode::NOT_FOUND,
-                "{path}"
-            );
+        for path in ["/call/assets/none.js", "/call/a%20b", "/call", "/call/a/b", "/demo/x"] {
+            assert_eq!(get(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
         }
         assert_eq!(
-            warp::test::request()
-                .path("/demo")
-                .reply(&filter(None, false))
-                .await
-                .status(),
+            warp::test::request().path("/demo").reply(&filter(None, false)).await.status(),
             StatusCode::NOT_FOUND
         );
     }
@@ -195,30 +164,17 @@ mod tests {
         for path in ["/call/x", "/demo"] {
             let answer = get(path, None).await;
             let html = std::str::from_utf8(answer.body()).unwrap();
-            assert!(
-                html.contains("data-https-port=\"5443\"") && !html.contains("{{"),
-                "{path}"
-            );
+            assert!(html.contains("data-https-port=\"5443\"") && !html.contains("{{"), "{path}");
         }
     }
 
     #[test]
     fn nothing_is_loaded_from_elsewhere_and_nothing_is_inline() {
-        let pages = [
-            ("call.html", HTML, CALL_PAGE),
-            ("demo.html", HTML, DEMO_PAGE),
-        ];
+        let pages = [("call.html", HTML, CALL_PAGE), ("demo.html", HTML, DEMO_PAGE)];
         for (name, content_type, text) in pages.iter().chain(FILES) {
             // The only absolute address in there is a namespace.
             let text = text.replace("http://www.w3.org/2000/svg", "");
-            for foreign in [
-                "src=\"http",
-                "href=\"http",
-                "from \"http",
-                "@import",
-                "url(http",
-                "//cdn",
-            ] {
+            for foreign in ["src=\"http", "href=\"http", "from \"http", "@import", "url(http", "//cdn"] {
                 assert!(!text.contains(foreign), "{name}: {foreign}");
             }
             if *content_type == HTML {
@@ -237,10 +193,7 @@ mod tests {
     #[test]
     fn every_file_that_is_imported_is_served() {
         let served: Vec<&str> = FILES.iter().map(|f| f.0).collect();
-        let pages = [
-            ("call.html", HTML, CALL_PAGE),
-            ("demo.html", HTML, DEMO_PAGE),
-        ];
+        let pages = [("call.html", HTML, CALL_PAGE), ("demo.html", HTML, DEMO_PAGE)];
         for (name, _, text) in pages.iter().chain(FILES) {
             for (start, _) in text.match_indices("from \"./") {
                 let wanted = text[start + 8..].split('"').next().unwrap();

@@ -4,6 +4,7 @@
 //! head, so that one who connects and stays silent costs a little memory for a little while; accepting never waits for
 //! any of that. [`Server::stop`] lets the requests under way end.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -47,8 +48,7 @@ pub struct BindError {
 pub struct PeerAddress(pub SocketAddr);
 
 /// Extracts the [`PeerAddress`] of a request; `None` where the filter is not run by this module (warp's own tests).
-pub fn peer_address()
--> impl Filter<Extract = (Option<PeerAddress>,), Error = std::convert::Infallible> + Copy {
+pub fn peer_address() -> impl Filter<Extract = (Option<PeerAddress>,), Error = Infallible> + Copy {
     warp::ext::optional::<PeerAddress>()
 }
 
@@ -105,11 +105,7 @@ where
 }
 
 /// Serves `filter` over HTTPS.
-pub async fn serve_tls<F>(
-    filter: F,
-    addr: SocketAddr,
-    identity: &Identity,
-) -> Result<Server, BindError>
+pub async fn serve_tls<F>(filter: F, addr: SocketAddr, identity: &Identity) -> Result<Server, BindError>
 where
     F: Filter + Clone + Send + Sync + 'static,
     F::Extract: warp::Reply,
@@ -117,11 +113,7 @@ where
     serve(filter, addr, Some(identity.clone())).await
 }
 
-async fn serve<F>(
-    filter: F,
-    addr: SocketAddr,
-    identity: Option<Identity>,
-) -> Result<Server, BindError>
+async fn serve<F>(filter: F, addr: SocketAddr, identity: Option<Identity>) -> Result<Server, BindError>
 where
     F: Filter + Clone + Send + Sync + 'static,
     F::Extract: warp::Reply,
@@ -134,30 +126,16 @@ where
     let service = TowerToHyperService::new(warp::service(filter));
     let stop = CancellationToken::new();
     let accepting = tokio::spawn(accept(listener, identity, service, stop.clone()));
-    Ok(Server {
-        addr,
-        stop,
-        accepting,
-    })
+    Ok(Server { addr, stop, accepting })
 }
 
 /// What a warp filter is to hyper.
 trait WarpService:
-    Service<Request<Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 impl<S> WarpService for S where
-    S: Service<
-            Request<Incoming>,
-            Response = Response,
-            Error = std::convert::Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + 'static
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
 {
 }
 
@@ -176,13 +154,7 @@ async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let connection = connection(
-                    stream,
-                    peer,
-                    identity.clone(),
-                    service.clone(),
-                    connections.watcher(),
-                );
+                let connection = connection(stream, peer, identity.clone(), service.clone(), connections.watcher());
                 tokio::spawn(connection);
             }
             Err(error) => {
@@ -222,10 +194,7 @@ where
         service.call(request)
     });
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%peer, %error, "connection ended");
@@ -249,12 +218,8 @@ mod tests {
     const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
     /// `/peer`: the caller's address; `/slow`: answers after 300 ms; `/echo`: a WebSocket.
-    fn filter()
-    -> impl Filter<Extract = impl Reply, Error = warp::Rejection> + Clone + Send + Sync + 'static
-    {
-        let peer = warp::path("peer")
-            .and(peer_address())
-            .map(|peer: Option<PeerAddress>| peer.unwrap().0.to_string());
+    fn filter() -> impl Filter<Extract = impl Reply, Error = warp::Rejection> + Clone + Send + Sync + 'static {
+        let peer = warp::path("peer").and(peer_address()).map(|peer: Option<PeerAddress>| peer.unwrap().0.to_string());
         let slow = warp::path("slow").then(|| async {
             sleep(Duration::from_millis(300)).await;
             "slow"
@@ -273,62 +238,33 @@ mod tests {
     }
 
     fn http_client() -> reqwest::Client {
-        crate::outbound::client(crate::outbound::Redirects {
-            limit: 0,
-            see_other: true,
-        })
-        .unwrap()
+        crate::outbound::client(crate::outbound::Redirects { limit: 0, see_other: true }).unwrap()
     }
 
     fn https_client(identity: &Identity) -> reqwest::Client {
         crate::outbound::install_crypto_provider();
         let root = reqwest::Certificate::from_der(identity.certificate()).unwrap();
-        reqwest::Client::builder()
-            .tls_certs_only([root])
-            .no_proxy()
-            .build()
-            .unwrap()
+        reqwest::Client::builder().tls_certs_only([root]).no_proxy().build().unwrap()
     }
 
     #[tokio::test]
     async fn plain_requests_know_their_peer() {
         let server = serve_plain(filter(), LOOPBACK.into()).await.unwrap();
         let url = format!("http://127.0.0.1:{}/peer", server.port());
-        let text = http_client()
-            .get(url)
-            .send()
-            .await
-            .unwrap()
-            .text()
-            .await
-            .unwrap();
+        let text = http_client().get(url).send().await.unwrap().text().await.unwrap();
         assert!(text.starts_with("127.0.0.1:"), "{text}");
         assert!(
-            serve_plain(filter(), server.addr())
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains(&server.port().to_string())
+            serve_plain(filter(), server.addr()).await.unwrap_err().to_string().contains(&server.port().to_string())
         );
     }
 
     #[tokio::test]
     async fn a_self_signed_certificate_serves_https_and_web_sockets() {
         let identity = Identity::self_signed(&[]).unwrap();
-        let server = serve_tls(filter(), LOOPBACK.into(), &identity)
-            .await
-            .unwrap();
+        let server = serve_tls(filter(), LOOPBACK.into(), &identity).await.unwrap();
         for host in ["localhost", "127.0.0.1"] {
             let url = format!("https://{host}:{}/peer", server.port());
-            assert!(
-                https_client(&identity)
-                    .get(url)
-                    .send()
-                    .await
-                    .unwrap()
-                    .status()
-                    .is_success()
-            );
+            assert!(https_client(&identity).get(url).send().await.unwrap().status().is_success());
         }
 
         let mut roots = RootCertStore::empty();
@@ -340,43 +276,25 @@ mod tests {
             .with_no_client_auth();
         let stream = TcpStream::connect(server.addr()).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .unwrap();
-        let (mut socket, _) = tokio_tungstenite::client_async("wss://localhost/echo", stream)
-            .await
-            .unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let (mut socket, _) = tokio_tungstenite::client_async("wss://localhost/echo", stream).await.unwrap();
         socket.send(Message::text("hello")).await.unwrap();
-        assert_eq!(
-            socket.next().await.unwrap().unwrap(),
-            Message::text("hello")
-        );
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
     }
 
     #[tokio::test]
     async fn silent_and_broken_connections_keep_nobody_waiting() {
         let identity = Identity::self_signed(&[]).unwrap();
-        let server = serve_tls(filter(), LOOPBACK.into(), &identity)
-            .await
-            .unwrap();
+        let server = serve_tls(filter(), LOOPBACK.into(), &identity).await.unwrap();
         let silent = TcpStream::connect(server.addr()).await.unwrap();
         let mut broken = TcpStream::connect(server.addr()).await.unwrap();
         broken.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let url = format!("https://localhost:{}/peer", server.port());
-        let answer = timeout(
-            Duration::from_secs(5),
-            https_client(&identity).get(url).send(),
-        )
-        .await
-        .unwrap();
+        let answer = timeout(Duration::from_secs(5), https_client(&identity).get(url).send()).await.unwrap();
         assert!(answer.unwrap().status().is_success());
         // The server says what is wrong (an alert) and closes.
         let mut rest = Vec::new();
-        timeout(Duration::from_secs(5), broken.read_to_end(&mut rest))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(Duration::from_secs(5), broken.read_to_end(&mut rest)).await.unwrap().unwrap();
         drop(silent);
     }
 
@@ -387,29 +305,15 @@ mod tests {
         let request = tokio::spawn(http_client().get(format!("http://{addr}/slow")).send());
         sleep(Duration::from_millis(100)).await;
         server.stop(Duration::from_secs(5)).await;
-        assert_eq!(
-            request.await.unwrap().unwrap().text().await.unwrap(),
-            "slow"
-        );
-        assert!(
-            TcpStream::connect(addr).await.is_err(),
-            "nobody listens any more"
-        );
+        assert_eq!(request.await.unwrap().unwrap().text().await.unwrap(), "slow");
+        assert!(TcpStream::connect(addr).await.is_err(), "nobody listens any more");
 
         let server = serve_plain(filter(), LOOPBACK.into()).await.unwrap();
-        let request = tokio::spawn(
-            http_client()
-                .get(format!("http://{}/slow", server.addr()))
-                .send(),
-        );
+        let request = tokio::spawn(http_client().get(format!("http://{}/slow", server.addr())).send());
         sleep(Duration::from_millis(100)).await;
         let began = Instant::now();
         server.stop(Duration::from_millis(50)).await;
-        assert!(
-            began.elapsed() < Duration::from_millis(200),
-            "{:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
         drop(request);
     }
 }

@@ -76,34 +76,23 @@ impl Identity {
     /// Makes a certificate for `localhost`, the loopback addresses, and every `address` (see [`local_addresses`]).
     pub fn self_signed(addresses: &[IpAddr]) -> Result<Self, TlsError> {
         let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let names: Vec<String> = loopback
-            .into_iter()
-            .chain(addresses.iter().map(ToString::to_string))
-            .collect();
+        let names: Vec<String> = loopback.into_iter().chain(addresses.iter().map(ToString::to_string)).collect();
         let make = || {
             let key = KeyPair::generate()?;
             let mut params = CertificateParams::new(names)?;
             params.distinguished_name = DistinguishedName::new();
-            params
-                .distinguished_name
-                .push(DnType::CommonName, "vision-service (self-signed)");
+            params.distinguished_name.push(DnType::CommonName, "vision-service (self-signed)");
             let now = SystemTime::now();
             params.not_before = (now - VALID_SINCE).into();
             params.not_after = (now - VALID_SINCE + SELF_SIGNED_FOR).into();
             let certificate = params.self_signed(&key)?;
-            Ok((
-                certificate.der().clone(),
-                PrivatePkcs8KeyDer::from(key.serialize_der()),
-            ))
+            Ok((certificate.der().clone(), PrivatePkcs8KeyDer::from(key.serialize_der())))
         };
         let (certificate, key) = make().map_err(TlsError::SelfSigned)?;
         Self::new(vec![certificate], key.into())
     }
 
-    fn new(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, TlsError> {
+    fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, TlsError> {
         let certificate = chain[0].clone();
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -111,10 +100,7 @@ impl Identity {
             .map_err(TlsError::Mismatch)?;
         // HTTP/1.1 alone: browsers then open WebSockets in the ordinary way, and nothing here gains from HTTP/2.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self {
-            acceptor: TlsAcceptor::from(Arc::new(config)),
-            certificate,
-        })
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
     }
 
     /// The server's own certificate, DER.
@@ -130,9 +116,7 @@ impl Identity {
 /// The machine's addresses on networks: what others can reach it by. No loopback and no link-local ones; IPv4 first.
 pub fn local_addresses() -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = if_addrs::get_if_addrs()
-        .inspect_err(
-            |error| tracing::warn!(%error, "the machine's network addresses cannot be listed"),
-        )
+        .inspect_err(|error| tracing::warn!(%error, "the machine's network addresses cannot be listed"))
         .unwrap_or_default()
         .into_iter()
         .filter(|interface| !interface.is_loopback() && !interface.is_link_local())
@@ -148,18 +132,14 @@ mod tests {
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("vision-service-tls-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("vision-service-tls-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         folder
     }
 
     fn write_pair(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let (cert, key) = (
-            folder.join(format!("{name}.crt")),
-            folder.join(format!("{name}.key")),
-        );
+        let (cert, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
         std::fs::write(&cert, pair.cert.pem()).unwrap();
         std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
         (cert, key)
@@ -175,16 +155,8 @@ mod tests {
 
         Identity::from_files(&cert, &key).unwrap();
         for (cert, key, says) in [
-            (
-                folder.join("none.pem"),
-                key.clone(),
-                "none.pem does not hold a certificate chain",
-            ),
-            (
-                empty.clone(),
-                key.clone(),
-                "empty.pem does not hold a certificate chain",
-            ),
+            (folder.join("none.pem"), key.clone(), "none.pem does not hold a certificate chain"),
+            (empty.clone(), key.clone(), "empty.pem does not hold a certificate chain"),
             (cert.clone(), empty, "empty.pem does not hold a private key"),
             (cert, other_key, "cannot be used with this private key"),
         ] {
@@ -196,14 +168,9 @@ mod tests {
 
     #[test]
     fn a_self_signed_certificate_is_made_for_any_address() {
-        let identity =
-            Identity::self_signed(&["192.168.7.9".parse().unwrap(), "fd00::7".parse().unwrap()])
-                .unwrap();
+        let identity = Identity::self_signed(&["192.168.7.9".parse().unwrap(), "fd00::7".parse().unwrap()]).unwrap();
         let der = identity.certificate();
-        assert!(
-            der.windows(4).any(|w| w == [192, 168, 7, 9]),
-            "the address is among the names"
-        );
+        assert!(der.windows(4).any(|w| w == [192, 168, 7, 9]), "the address is among the names");
         assert!(!local_addresses().iter().any(IpAddr::is_loopback));
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout_at};
 use vision_core::picture::Picture;
 
@@ -86,14 +86,8 @@ impl EmbeddedMatcher {
     }
 
     /// Whether `picture` can be a reference: it shows exactly one face.
-    pub async fn check_reference(
-        &self,
-        picture: Arc<dyn Picture>,
-        deadline: Instant,
-    ) -> Result<(), Incomparable> {
-        self.embed(picture, Side::Reference, deadline)
-            .await
-            .map(drop)
+    pub async fn check_reference(&self, picture: Arc<dyn Picture>, deadline: Instant) -> Result<(), Incomparable> {
+        self.embed(picture, Side::Reference, deadline).await.map(drop)
     }
 
     pub(super) async fn compare_all(
@@ -102,14 +96,9 @@ impl EmbeddedMatcher {
         references: &[Reference],
         deadline: Instant,
     ) -> MatchReport {
-        let lent = references
-            .iter()
-            .map(|r| r.picture.clone() as Arc<dyn Picture>)
-            .collect();
+        let lent = references.iter().map(|r| r.picture.clone() as Arc<dyn Picture>).collect();
         let lent = self.embed_all(lent, Side::Reference, deadline).await;
-        let live = self
-            .embed_all(pictures.to_vec(), Side::Picture, deadline)
-            .await;
+        let live = self.embed_all(pictures.to_vec(), Side::Picture, deadline).await;
         let mut pairs = Vec::with_capacity(live.len() * lent.len());
         for (index, picture) in live.iter().enumerate() {
             for (reference, embedding) in references.iter().zip(&lent) {
@@ -118,11 +107,7 @@ impl EmbeddedMatcher {
                     // The reference's fault first: it is the one that somebody can mend.
                     (Err(why), _) | (_, Err(why)) => Err(why.clone()),
                 };
-                pairs.push(Pair {
-                    picture: index + 1,
-                    reference: reference.position,
-                    distance,
-                });
+                pairs.push(Pair { picture: index + 1, reference: reference.position, distance });
             }
         }
         MatchReport::new(self.model().to_owned(), self.threshold(), pairs)
@@ -134,22 +119,12 @@ impl EmbeddedMatcher {
         side: Side,
         deadline: Instant,
     ) -> Vec<Result<Embedding, Incomparable>> {
-        stream::iter(pictures)
-            .map(|picture| self.embed(picture, side, deadline))
-            .buffered(IN_FLIGHT)
-            .collect()
-            .await
+        let embeddings: Vec<_> = pictures.into_iter().map(|p| self.embed(p, side, deadline).boxed()).collect();
+        stream::iter(embeddings).buffered(IN_FLIGHT).collect().await
     }
 
-    async fn embed(
-        &self,
-        picture: Arc<dyn Picture>,
-        side: Side,
-        deadline: Instant,
-    ) -> Result<Embedding, Incomparable> {
-        let embedding = timeout_at(deadline, self.embedder.embed(picture))
-            .await
-            .map_err(|_| Incomparable::TimedOut)?;
+    async fn embed(&self, picture: Arc<dyn Picture>, side: Side, deadline: Instant) -> Result<Embedding, Incomparable> {
+        let embedding = timeout_at(deadline, self.embedder.embed(picture)).await.map_err(|_| Incomparable::TimedOut)?;
         embedding.map_err(|why| match why {
             NoEmbedding::NoFace => Incomparable::NoFace(side),
             NoEmbedding::SeveralFaces(count) => Incomparable::SeveralFaces { side, count },
@@ -185,15 +160,10 @@ pub(crate) mod fake {
             0.1
         }
 
-        fn embed(
-            &self,
-            picture: Arc<dyn Picture>,
-        ) -> BoxFuture<'_, Result<Embedding, NoEmbedding>> {
+        fn embed(&self, picture: Arc<dyn Picture>) -> BoxFuture<'_, Result<Embedding, NoEmbedding>> {
             self.embedded.fetch_add(1, Ordering::Relaxed);
             Box::pin(async move {
-                let PictureView::Rgb(view) = picture.view() else {
-                    panic!("tests use RGB")
-                };
+                let PictureView::Rgb(view) = picture.view() else { panic!("tests use RGB") };
                 match (view.data[0], view.data[1]) {
                     (BROKEN, _) => Err(NoEmbedding::Failed("broken".into())),
                     (SLOW, _) => {
@@ -214,11 +184,7 @@ pub(crate) mod fake {
 
     /// A picture for [`FakeEmbedder`]. PNG keeps its bytes.
     pub fn picture(who: u8, faces: u8) -> Arc<RgbPicture> {
-        Arc::new(RgbPicture {
-            data: [who, faces, 0].repeat(4),
-            width: 2,
-            height: 2,
-        })
+        Arc::new(RgbPicture { data: [who, faces, 0].repeat(4), width: 2, height: 2 })
     }
 }
 
@@ -235,61 +201,38 @@ mod tests {
         people
             .iter()
             .enumerate()
-            .map(|(i, &(who, faces))| Reference {
-                position: i + 1,
-                picture: picture(who, faces),
-            })
+            .map(|(i, &(who, faces))| Reference { position: i + 1, picture: picture(who, faces) })
             .collect()
     }
 
     fn pictures(people: &[(u8, u8)]) -> Vec<Arc<dyn Picture>> {
-        people
-            .iter()
-            .map(|&(who, faces)| picture(who, faces) as Arc<dyn Picture>)
-            .collect()
+        people.iter().map(|&(who, faces)| picture(who, faces) as Arc<dyn Picture>).collect()
     }
 
     async fn compare(live: &[(u8, u8)], lent: &[(u8, u8)]) -> (MatchReport, usize) {
         let embedder = Arc::new(FakeEmbedder::default());
         let matcher = Matcher::Embedded(Arc::new(EmbeddedMatcher::new(embedder.clone())));
         let deadline = Instant::now() + Duration::from_millis(200);
-        let report = matcher
-            .compare_all(&pictures(live), &references(lent), deadline)
-            .await;
+        let report = matcher.compare_all(&pictures(live), &references(lent), deadline).await;
         (report, embedder.embedded.load(Ordering::Relaxed))
     }
 
     #[tokio::test]
     async fn each_picture_is_embedded_once() {
         let (report, embedded) = compare(&[(10, 1), (12, 1), (14, 1)], &[(10, 1), (11, 1)]).await;
-        assert_eq!(
-            (report.decision, report.compared(), embedded),
-            (Decision::Verified, 6, 5)
-        );
+        assert_eq!((report.decision, report.compared(), embedded), (Decision::Verified, 6, 5));
         assert_eq!((report.model.as_str(), report.threshold), ("fake", 0.1));
         assert!((report.mean.unwrap() - 0.02).abs() < 0.002, "{report:?}");
-        assert_eq!(
-            compare(&[(10, 1)], &[(90, 1)]).await.0.decision,
-            Decision::Different
-        );
+        assert_eq!(compare(&[(10, 1)], &[(90, 1)]).await.0.decision, Decision::Different);
     }
 
     #[tokio::test]
     async fn what_cannot_be_compared_is_left_out_and_named() {
         let (report, _) = compare(&[(10, 1), (10, 0), (BROKEN, 1)], &[(10, 1), (10, 2)]).await;
-        assert_eq!(
-            (report.decision, report.compared()),
-            (Decision::Verified, 1)
-        );
-        let why: Vec<String> = report
-            .pairs
-            .iter()
-            .filter_map(|p| p.distance.as_ref().err().map(ToString::to_string))
-            .collect();
-        assert_eq!(
-            why[0],
-            "2 faces are seen in the reference, where there must be one"
-        );
+        assert_eq!((report.decision, report.compared()), (Decision::Verified, 1));
+        let why: Vec<String> =
+            report.pairs.iter().filter_map(|p| p.distance.as_ref().err().map(ToString::to_string)).collect();
+        assert_eq!(why[0], "2 faces are seen in the reference, where there must be one");
         assert_eq!(why[1], "no face is seen in the picture");
         assert_eq!(why[3], "the matcher failed: broken");
     }
@@ -297,26 +240,14 @@ mod tests {
     #[tokio::test]
     async fn nothing_to_compare_is_never_success() {
         for (live, lent, decision) in [
-            (
-                vec![(10, 1)],
-                vec![(10, 0), (10, 2)],
-                Decision::NoReferences,
-            ),
+            (vec![(10, 1)], vec![(10, 0), (10, 2)], Decision::NoReferences),
             (vec![(10, 0)], vec![(10, 1)], Decision::MatcherUnavailable),
-            (
-                vec![(10, 1)],
-                vec![(BROKEN, 1)],
-                Decision::MatcherUnavailable,
-            ),
+            (vec![(10, 1)], vec![(BROKEN, 1)], Decision::MatcherUnavailable),
             (vec![(10, 1)], vec![(SLOW, 1)], Decision::MatcherUnavailable),
             (vec![], vec![(10, 1)], Decision::MatcherUnavailable),
             (vec![(10, 1)], vec![], Decision::NoReferences),
         ] {
-            assert_eq!(
-                compare(&live, &lent).await.0.decision,
-                decision,
-                "{live:?} {lent:?}"
-            );
+            assert_eq!(compare(&live, &lent).await.0.decision, decision, "{live:?} {lent:?}");
         }
     }
 
@@ -324,21 +255,13 @@ mod tests {
     async fn two_pictures() {
         let matcher = EmbeddedMatcher::new(Arc::new(FakeEmbedder::default()));
         let deadline = Instant::now() + Duration::from_secs(1);
-        let distance = matcher
-            .compare(picture(10, 1), picture(15, 1), deadline)
-            .await
-            .unwrap();
+        let distance = matcher.compare(picture(10, 1), picture(15, 1), deadline).await.unwrap();
         assert!((distance - 0.05).abs() < 1e-6);
         let side = Side::Reference;
         assert_eq!(
-            matcher
-                .compare(picture(10, 1), picture(10, 3), deadline)
-                .await,
+            matcher.compare(picture(10, 1), picture(10, 3), deadline).await,
             Err(Incomparable::SeveralFaces { side, count: 3 })
         );
-        assert_eq!(
-            matcher.check_reference(picture(1, 0), deadline).await,
-            Err(Incomparable::NoFace(side))
-        );
+        assert_eq!(matcher.check_reference(picture(1, 0), deadline).await, Err(Incomparable::NoFace(side)));
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | here | the decision, pure, and the entry that is the same for both matchers |
 //! | [`embedded`] | the service's own networks |
+//! | [`engine`] | the inference engine in their place |
 //! | [`remote`] | a matcher elsewhere, by the original's `POST /face_match` |
 //! | `encode` | pictures as JPEG data URLs |
 //!
@@ -11,6 +12,7 @@
 //! verified when the mean over those that can is below the threshold. Without any there is no verification.
 
 pub mod embedded;
+pub mod engine;
 pub(crate) mod encode;
 pub mod remote;
 
@@ -20,6 +22,7 @@ use tokio::time::Instant;
 use vision_core::picture::Picture;
 
 pub use self::embedded::EmbeddedMatcher;
+pub use self::engine::EngineEmbedder;
 pub use self::remote::RemoteMatcher;
 use crate::controller::references::Reference;
 
@@ -105,23 +108,12 @@ pub struct MatchReport {
 impl MatchReport {
     pub(crate) fn new(model: String, threshold: f32, pairs: Vec<Pair>) -> Self {
         let (decision, mean) = decide(&pairs, threshold);
-        for Pair {
-            picture,
-            reference,
-            distance,
-        } in &pairs
-        {
+        for Pair { picture, reference, distance } in &pairs {
             if let Err(reason) = distance {
                 tracing::warn!(picture, reference, %reason, "a comparison is left out");
             }
         }
-        Self {
-            decision,
-            mean,
-            threshold,
-            model,
-            pairs,
-        }
+        Self { decision, mean, threshold, model, pairs }
     }
 
     /// How many pairs were compared.
@@ -132,49 +124,26 @@ impl MatchReport {
 
 impl Pair {
     fn usable(&self) -> Option<f32> {
-        self.distance
-            .as_ref()
-            .ok()
-            .copied()
-            .filter(|d| d.is_finite())
+        self.distance.as_ref().ok().copied().filter(|d| d.is_finite())
     }
 }
 
-/// The decision over `pairs`, and the mean distance of those that could be compared. A distance that is not a number counts
-/// as not compared.
+/// The decision over `pairs`, and the mean distance of those that could be compared. A distance that is not a number
+/// counts as not compared.
 pub fn decide(pairs: &[Pair], threshold: f32) -> (Decision, Option<f32>) {
-    let distances: Vec<f64> = pairs
-        .iter()
-        .filter_map(Pair::usable)
-        .map(f64::from)
-        .collect();
+    let distances: Vec<f64> = pairs.iter().filter_map(Pair::usable).map(f64::from).collect();
     if distances.is_empty() {
         let only_references = pairs.iter().all(|pair| {
             matches!(
                 pair.distance,
-                Err(Incomparable::NoFace(Side::Reference)
-                    | Incomparable::SeveralFaces {
-                        side: Side::Reference,
-                        ..
-                    })
+                Err(Incomparable::NoFace(Side::Reference) | Incomparable::SeveralFaces { side: Side::Reference, .. })
             )
         });
-        let decision = if only_references {
-            Decision::NoReferences
-        } else {
-            Decision::MatcherUnavailable
-        };
+        let decision = if only_references { Decision::NoReferences } else { Decision::MatcherUnavailable };
         return (decision, None);
     }
     let mean = (distances.iter().sum::<f64>() / distances.len() as f64) as f32;
-    (
-        if mean < threshold {
-            Decision::Verified
-        } else {
-            Decision::Different
-        },
-        Some(mean),
-    )
+    (if mean < threshold { Decision::Verified } else { Decision::Different }, Some(mean))
 }
 
 /// Either matcher. Cheap to clone.
@@ -201,10 +170,7 @@ impl Matcher {
         };
         match (pictures.is_empty(), references.is_empty()) {
             // Without pairs the decision above cannot know which side is missing.
-            (true, false) => MatchReport {
-                decision: Decision::MatcherUnavailable,
-                ..report
-            },
+            (true, false) => MatchReport { decision: Decision::MatcherUnavailable, ..report },
             _ => report,
         }
     }
@@ -219,20 +185,13 @@ mod tests {
             .iter()
             .cloned()
             .enumerate()
-            .map(|(i, distance)| Pair {
-                picture: i + 1,
-                reference: 1,
-                distance,
-            })
+            .map(|(i, distance)| Pair { picture: i + 1, reference: 1, distance })
             .collect()
     }
 
     const NO_FACE: Incomparable = Incomparable::NoFace(Side::Picture);
     const NO_REFERENCE: Incomparable = Incomparable::NoFace(Side::Reference);
-    const TWO_REFERENCES: Incomparable = Incomparable::SeveralFaces {
-        side: Side::Reference,
-        count: 2,
-    };
+    const TWO_REFERENCES: Incomparable = Incomparable::SeveralFaces { side: Side::Reference, count: 2 };
 
     #[test]
     fn the_mean_over_what_can_be_compared_decides() {
@@ -242,24 +201,13 @@ mod tests {
             (vec![Ok(0.1), Ok(0.6)], Decision::Verified, Some(0.35)),
             (vec![Ok(0.1), Ok(0.8)], Decision::Different, Some(0.45)),
             (vec![Ok(-0.1)], Decision::Verified, Some(-0.1)),
-            (
-                vec![Ok(0.3), Err(NO_FACE), Err(Incomparable::TimedOut)],
-                Decision::Verified,
-                Some(0.3),
-            ),
+            (vec![Ok(0.3), Err(NO_FACE), Err(Incomparable::TimedOut)], Decision::Verified, Some(0.3)),
             (vec![Ok(f32::NAN), Ok(0.5)], Decision::Different, Some(0.5)),
-            (
-                vec![Ok(f32::NEG_INFINITY), Ok(0.5)],
-                Decision::Different,
-                Some(0.5),
-            ),
+            (vec![Ok(f32::NEG_INFINITY), Ok(0.5)], Decision::Different, Some(0.5)),
         ] {
             let (got, got_mean) = decide(&pairs(&distances), 0.4);
             assert_eq!(got, decision, "{distances:?}");
-            assert!(
-                (got_mean.unwrap() - mean.unwrap()).abs() < 1e-6,
-                "{distances:?}"
-            );
+            assert!((got_mean.unwrap() - mean.unwrap()).abs() < 1e-6, "{distances:?}");
         }
     }
 
@@ -270,28 +218,12 @@ mod tests {
             (vec![Ok(f32::NAN)], Decision::MatcherUnavailable),
             (vec![Ok(f32::INFINITY)], Decision::MatcherUnavailable),
             (vec![Ok(f32::NEG_INFINITY)], Decision::MatcherUnavailable),
-            (
-                vec![Err(NO_FACE), Err(NO_REFERENCE)],
-                Decision::MatcherUnavailable,
-            ),
-            (
-                vec![Err(NO_REFERENCE), Err(TWO_REFERENCES)],
-                Decision::NoReferences,
-            ),
-            (
-                vec![Err(Incomparable::Matcher("x".into()))],
-                Decision::MatcherUnavailable,
-            ),
-            (
-                vec![Err(Incomparable::TimedOut)],
-                Decision::MatcherUnavailable,
-            ),
+            (vec![Err(NO_FACE), Err(NO_REFERENCE)], Decision::MatcherUnavailable),
+            (vec![Err(NO_REFERENCE), Err(TWO_REFERENCES)], Decision::NoReferences),
+            (vec![Err(Incomparable::Matcher("x".into()))], Decision::MatcherUnavailable),
+            (vec![Err(Incomparable::TimedOut)], Decision::MatcherUnavailable),
         ] {
-            assert_eq!(
-                decide(&pairs(&distances), 0.4),
-                (decision, None),
-                "{distances:?}"
-            );
+            assert_eq!(decide(&pairs(&distances), 0.4), (decision, None), "{distances:?}");
         }
         // A threshold that is not a number verifies nobody.
         assert_eq!(decide(&pairs(&[Ok(0.0)]), f32::NAN).0, Decision::Different);

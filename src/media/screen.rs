@@ -7,11 +7,11 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use vision_core::picture::{I420Mut, I420View, PictureView};
+use vision_core::picture::{I420View, PictureView};
+use vision_core::subject_view::{Composer, SubjectView, output_size};
 
 use super::frame::{Frame, FrameSink};
 use super::pool::PicturePool;
-use stand_in::{Composer, SubjectView, output_size};
 
 /// A camera that has been quiet for this long is shown as black: the picture would lie.
 const STALE: Duration = Duration::from_secs(3);
@@ -244,62 +244,4 @@ struct Work {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     target: Option<gst_app::AppSrc>,
-}
-
-pub use stand_in::SubjectView as View;
-
-/// Until `vision_core::subject_view` is there.
-#[expect(missing_docs)]
-pub mod stand_in {
-    use super::*;
-
-    #[derive(Default, Clone)]
-    pub struct SubjectView {
-        pub message: String,
-        pub warning: Option<String>,
-    }
-
-    pub fn output_size(input: (usize, usize), limit: (usize, usize)) -> (usize, usize) {
-        let limit = if input.1 > input.0 { (limit.1, limit.0) } else { limit };
-        let scale = (limit.0 as f64 / input.0 as f64).min(limit.1 as f64 / input.1 as f64).min(1.0);
-        let even = |side: usize| ((side as f64 * scale / 2.0).round() as usize * 2).max(2);
-        (even(input.0), even(input.1))
-    }
-
-    pub struct Composer;
-
-    impl Composer {
-        pub fn new() -> Self {
-            Self
-        }
-
-        pub fn compose(&mut self, input: Option<I420View<'_>>, view: &SubjectView, _: Instant, out: &mut I420Mut<'_>) {
-            let (w, h) = (out.width, out.height);
-            match input {
-                Some(i) => {
-                    let plane = |o: &mut [u8], os: usize, ow: usize, oh: usize, i: &[u8], is: usize, iw: usize, ih: usize| {
-                        for row in 0..oh {
-                            let from = &i[row * ih / oh * is..];
-                            for (x, px) in o[row * os..][..ow].iter_mut().enumerate() {
-                                *px = from[iw - 1 - x * iw / ow];
-                            }
-                        }
-                    };
-                    let (cw, ch) = (w.div_ceil(2), h.div_ceil(2));
-                    let (icw, ich) = (i.width.div_ceil(2), i.height.div_ceil(2));
-                    plane(out.y, out.y_stride, w, h, i.y, i.y_stride, i.width, i.height);
-                    plane(out.u, out.uv_stride, cw, ch, i.u, i.uv_stride, icw, ich);
-                    plane(out.v, out.uv_stride, cw, ch, i.v, i.uv_stride, icw, ich);
-                }
-                None => {
-                    out.y.fill(16);
-                    out.u.fill(128);
-                    out.v.fill(128);
-                }
-            }
-            for row in 0..16.min(h) {
-                out.y[row * out.y_stride..][..16.min(w)].fill(if view.message.is_empty() { 16 } else { 235 });
-            }
-        }
-    }
 }

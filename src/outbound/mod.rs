@@ -118,10 +118,7 @@ pub enum BodyError {
 
 /// The whole body, at most `limit` bytes of it.
 pub async fn read_body(mut response: Response, limit: u64) -> Result<Bytes, BodyError> {
-    if response
-        .content_length()
-        .is_some_and(|length| length > limit)
-    {
+    if response.content_length().is_some_and(|length| length > limit) {
         return Err(BodyError::TooLarge { limit });
     }
     let mut body = BytesMut::with_capacity(response.content_length().unwrap_or(0) as usize);
@@ -144,121 +141,48 @@ mod tests {
 
     async fn redirecting_server() -> Server {
         let hop = warp::path!("hop" / usize).map(|left: usize| {
-            let to = if left == 0 {
-                "/end".to_owned()
-            } else {
-                format!("/hop/{}", left - 1)
-            };
-            Reply::builder()
-                .status(302)
-                .header(header::LOCATION, to)
-                .body(String::new())
+            let to = if left == 0 { "/end".to_owned() } else { format!("/hop/{}", left - 1) };
+            Reply::builder().status(302).header(header::LOCATION, to).body(String::new())
         });
-        let see_other = warp::path("other").map(|| {
-            Reply::builder()
-                .status(303)
-                .header(header::LOCATION, "/end")
-                .body(String::new())
-        });
-        let ftp = warp::path("ftp").map(|| {
-            Reply::builder()
-                .status(302)
-                .header(header::LOCATION, "ftp://host/x")
-                .body(String::new())
-        });
-        let end = warp::path("end")
-            .and(warp::method())
-            .map(|m: warp::http::Method| Reply::new(m.to_string()));
+        let see_other = warp::path("other")
+            .map(|| Reply::builder().status(303).header(header::LOCATION, "/end").body(String::new()));
+        let ftp = warp::path("ftp")
+            .map(|| Reply::builder().status(302).header(header::LOCATION, "ftp://host/x").body(String::new()));
+        let end = warp::path("end").and(warp::method()).map(|m: warp::http::Method| Reply::new(m.to_string()));
         let endless = warp::path("long").map(|| Reply::new("x".repeat(1000)));
-        serve_plain(
-            hop.or(see_other).or(ftp).or(end).or(endless),
-            ([127, 0, 0, 1], 0).into(),
-        )
-        .await
-        .unwrap()
+        serve_plain(hop.or(see_other).or(ftp).or(end).or(endless), ([127, 0, 0, 1], 0).into()).await.unwrap()
     }
 
     #[tokio::test]
     async fn redirects_are_limited_and_keep_the_method() {
         let server = redirecting_server().await;
         let at = |path: &str| format!("http://127.0.0.1:{}/{path}", server.port());
-        let client = client(Redirects {
-            limit: 3,
-            see_other: false,
-        })
-        .unwrap();
+        let client = client(Redirects { limit: 3, see_other: false }).unwrap();
 
         let answer = client.put(at("hop/2")).send().await.unwrap();
-        assert_eq!(
-            answer.text().await.unwrap(),
-            "PUT",
-            "three redirects, still a PUT"
-        );
+        assert_eq!(answer.text().await.unwrap(), "PUT", "three redirects, still a PUT");
         let error = client.put(at("hop/3")).send().await.unwrap_err();
-        assert!(
-            reason(&error).contains("more than 3 redirects"),
-            "{}",
-            reason(&error)
-        );
-        assert_eq!(
-            client.put(at("other")).send().await.unwrap().status(),
-            303,
-            "not taken for an answer"
-        );
+        assert!(reason(&error).contains("more than 3 redirects"), "{}", reason(&error));
+        assert_eq!(client.put(at("other")).send().await.unwrap().status(), 303, "not taken for an answer");
         let error = client.get(at("ftp")).send().await.unwrap_err();
-        assert!(
-            error.is_redirect() && !reason(&error).contains("host"),
-            "{}",
-            reason(&error)
-        );
+        assert!(error.is_redirect() && !reason(&error).contains("host"), "{}", reason(&error));
     }
 
     #[tokio::test]
     async fn bodies_are_limited() {
         let server = redirecting_server().await;
-        let client = client(Redirects {
-            limit: 0,
-            see_other: true,
-        })
-        .unwrap();
-        let get = || {
-            client
-                .get(format!("http://127.0.0.1:{}/long", server.port()))
-                .send()
-        };
-        assert_eq!(
-            read_body(get().await.unwrap(), 1000).await.unwrap().len(),
-            1000
-        );
-        assert!(matches!(
-            read_body(get().await.unwrap(), 999).await,
-            Err(BodyError::TooLarge { limit: 999 })
-        ));
+        let client = client(Redirects { limit: 0, see_other: true }).unwrap();
+        let get = || client.get(format!("http://127.0.0.1:{}/long", server.port())).send();
+        assert_eq!(read_body(get().await.unwrap(), 1000).await.unwrap().len(), 1000);
+        assert!(matches!(read_body(get().await.unwrap(), 999).await, Err(BodyError::TooLarge { limit: 999 })));
     }
 
     #[tokio::test]
     async fn reasons_are_short_and_have_no_address() {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let client = client(Redirects {
-            limit: 0,
-            see_other: true,
-        })
-        .unwrap();
-        let error = client
-            .get(format!("http://127.0.0.1:{port}/list/secret"))
-            .send()
-            .await
-            .unwrap_err();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let client = client(Redirects { limit: 0, see_other: true }).unwrap();
+        let error = client.get(format!("http://127.0.0.1:{port}/list/secret")).send().await.unwrap_err();
         let text = reason(&error);
-        assert!(
-            text.starts_with("cannot connect")
-                && text.contains("refused")
-                && !text.contains("secret"),
-            "{text}"
-        );
+        assert!(text.starts_with("cannot connect") && text.contains("refused") && !text.contains("secret"), "{text}");
     }
 }

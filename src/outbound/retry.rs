@@ -23,10 +23,7 @@ pub struct Backoff {
 impl Default for Backoff {
     /// A quarter of a second up to five.
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(250),
-            longest: Duration::from_secs(5),
-        }
+        Self { first: Duration::from_millis(250), longest: Duration::from_secs(5) }
     }
 }
 
@@ -54,9 +51,7 @@ pub enum Again {
 /// honoured up to half a minute.
 pub fn after_status(status: StatusCode, headers: &HeaderMap) -> Again {
     let temporary = matches!(status.as_u16(), 408 | 425 | 429) || status.is_server_error();
-    let asked = headers
-        .get(RETRY_AFTER)
-        .and_then(|v| v.to_str().ok()?.trim().parse().ok());
+    let asked = headers.get(RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
     match (temporary, asked) {
         (false, _) => Again::Never,
         (true, None) => Again::Yes,
@@ -66,11 +61,7 @@ pub fn after_status(status: StatusCode, headers: &HeaderMap) -> Again {
 
 /// What a request that brought no answer means for another try.
 pub fn after_error(error: &reqwest::Error) -> Again {
-    if error.is_builder() || error.is_redirect() {
-        Again::Never
-    } else {
-        Again::Yes
-    }
+    if error.is_builder() || error.is_redirect() { Again::Never } else { Again::Yes }
 }
 
 /// Fails unless the answer is a 2xx.
@@ -79,10 +70,7 @@ pub fn success_only(response: Response) -> Result<Response, Failed<StatusCode>> 
     if status.is_success() {
         Ok(response)
     } else {
-        Err(Failed {
-            error: status,
-            again: after_status(status, response.headers()),
-        })
+        Err(Failed { error: status, again: after_status(status, response.headers()) })
     }
 }
 
@@ -106,7 +94,8 @@ pub struct GaveUp<E> {
     pub effort: Effort,
 }
 
-/// Calls `attempt` until it succeeds, fails for good, or the next try would begin after `until`. The first attempt is always made.
+/// Calls `attempt` until it succeeds, fails for good, or the next try would begin after `until`. The first attempt is
+/// always made.
 pub async fn retry<T, E, F>(
     backoff: Backoff,
     until: Instant,
@@ -128,10 +117,7 @@ where
     loop {
         attempts += 1;
         let result = attempt().await;
-        let effort = Effort {
-            attempts,
-            elapsed: began.elapsed(),
-        };
+        let effort = Effort { attempts, elapsed: began.elapsed() };
         let failed = match result {
             Ok(value) => return Ok((value, effort)),
             Err(failed) => failed,
@@ -140,21 +126,13 @@ where
         let next = delays.next().unwrap_or(backoff.longest);
         let delay = match again {
             Again::Never => {
-                return Err(GaveUp {
-                    error,
-                    for_good: true,
-                    effort,
-                });
+                return Err(GaveUp { error, for_good: true, effort });
             }
             Again::Yes => next,
             Again::After(asked) => asked.max(next),
         };
         if Instant::now() + delay >= until {
-            return Err(GaveUp {
-                error,
-                for_good: false,
-                effort,
-            });
+            return Err(GaveUp { error, for_good: false, effort });
         }
         tracing::warn!(attempt = attempts, reason = %error, retry_in_ms = delay.as_millis() as u64, "{what} failed");
         sleep(delay).await;
@@ -165,16 +143,11 @@ where
 mod tests {
     use super::*;
 
-    const FAST: Backoff = Backoff {
-        first: Duration::from_millis(100),
-        longest: Duration::from_millis(400),
-    };
+    const FAST: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_millis(400) };
 
     async fn failing(again: Again, limit: Duration) -> Effort {
         let attempt = || async move { Err::<(), _>(Failed { error: "no", again }) };
-        let end = retry(FAST, Instant::now() + limit, "test", attempt)
-            .await
-            .unwrap_err();
+        let end = retry(FAST, Instant::now() + limit, "test", attempt).await.unwrap_err();
         assert_eq!((end.error, end.for_good), ("no", again == Again::Never));
         end.effort
     }
@@ -184,30 +157,18 @@ mod tests {
         let effort = failing(Again::Yes, Duration::from_secs(10)).await;
         // Delays grow 0.1, 0.2, 0.4, 0.4 ...; with jitter up to twice that.
         assert!((13..=28).contains(&effort.attempts), "{effort:?}");
-        assert!(
-            effort.elapsed < Duration::from_secs(10) && effort.elapsed > Duration::from_secs(9),
-            "{effort:?}"
-        );
+        assert!(effort.elapsed < Duration::from_secs(10) && effort.elapsed > Duration::from_secs(9), "{effort:?}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_attempt_is_always_made_and_for_good_is_for_good() {
         assert_eq!(failing(Again::Yes, Duration::ZERO).await.attempts, 1);
-        assert_eq!(
-            failing(Again::Never, Duration::from_secs(10))
-                .await
-                .attempts,
-            1
-        );
+        assert_eq!(failing(Again::Never, Duration::from_secs(10)).await.attempts, 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn retry_after_stretches_the_delay() {
-        let effort = failing(
-            Again::After(Duration::from_secs(3)),
-            Duration::from_secs(10),
-        )
-        .await;
+        let effort = failing(Again::After(Duration::from_secs(3)), Duration::from_secs(10)).await;
         assert_eq!((effort.attempts, effort.elapsed.as_secs()), (4, 9));
     }
 
@@ -226,11 +187,7 @@ mod tests {
             (503, &after("Fri, 31 Dec 1999 23:59:59 GMT"), Again::Yes),
             (599, &none, Again::Yes),
         ] {
-            assert_eq!(
-                after_status(StatusCode::from_u16(status).unwrap(), headers),
-                again,
-                "{status}"
-            );
+            assert_eq!(after_status(StatusCode::from_u16(status).unwrap(), headers), again, "{status}");
         }
     }
 }

@@ -125,15 +125,8 @@ pub struct RoomOptions {
 
 /// The part of the configuration that rooms need.
 pub fn options(config: &Config) -> RoomOptions {
-    let ice = &config.ice;
     RoomOptions {
-        ice: IceOptions {
-            servers: ice.servers.clone(),
-            relay_only: ice.relay_only,
-            port_range: ice.port_range,
-            announced_address: ice.announced_address,
-            loopback: ice.loopback,
-        },
+        ice: config.ice.clone(),
         codecs: config.media.codecs.clone(),
         bitrate: config.media.bitrate,
     }

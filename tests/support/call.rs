@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use vision_service::media::screen::{ScreenOptions, View};
+use vision_core::subject_view::SubjectView as View;
+use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
 use vision_service::room::direct::{self, DirectRooms};
 use vision_service::room::{Plugs, RoomError, RoomEvent, RoomLink, RoomOptions};

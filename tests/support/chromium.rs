@@ -48,6 +48,7 @@ impl Chromium {
             "--autoplay-policy=no-user-gesture-required",
             "--allow-loopback-in-peer-connection",
             "--ignore-certificate-errors",
+            "--use-fake-device-for-media-stream=fps=30",
             "--remote-debugging-port=0",
         ]);
         command.arg(format!("--window-size={},{}", options.window.0, options.window.1));
@@ -55,7 +56,7 @@ impl Chromium {
         if options.deny_camera {
             command.arg("--deny-permission-prompts");
         } else {
-            command.args(["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=fps=30"]);
+            command.arg("--use-fake-ui-for-media-stream");
         }
         if let Some(camera) = options.camera {
             command.arg(format!("--use-file-for-fake-video-capture={}", camera.display()));
@@ -90,7 +91,8 @@ impl Chromium {
     pub async fn open(&mut self, url: &str) {
         self.command("Page.enable", json!({})).await;
         self.command("Page.navigate", json!({"url": url})).await;
-        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'", Duration::from_secs(20)).await;
+        self.wait_for("document.readyState === 'complete' && location.href !== 'about:blank'", Duration::from_secs(20))
+            .await;
     }
 
     /// The value of a JavaScript expression; promises are awaited.
@@ -130,6 +132,7 @@ impl Drop for Chromium {
 
 /// The page's socket: the browser writes its port into a file of the profile, and lists its pages over HTTP.
 async fn connect(profile: &Path) -> Socket {
+    vision_service::outbound::install_crypto_provider();
     let end = Instant::now() + Duration::from_secs(30);
     loop {
         assert!(Instant::now() < end, "chromium did not open its DevTools port");

@@ -2,5 +2,14 @@
 
 pub mod assets;
 pub mod call;
+pub mod chromium;
+pub mod controller;
 pub mod process;
 pub mod relay;
+pub mod service;
+
+/// Whole verifications take both cores: one at a time.
+pub async fn serial() -> tokio::sync::MutexGuard<'static, ()> {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    TURN.lock().await
+}

@@ -48,9 +48,7 @@ pub enum GestureError {
         problem: String,
     },
     /// Two files of one folder have the same id, so that it is unclear which one is meant.
-    #[error(
-        "gesture file {second}: gestureId: \"{id}\" is already defined in {first}; give one of them another id"
-    )]
+    #[error("gesture file {second}: gestureId: \"{id}\" is already defined in {first}; give one of them another id")]
     Duplicate {
         /// The id.
         id: String,
@@ -135,19 +133,13 @@ impl Gesture {
                 serde_json::error::Category::Data => "the whole file".to_owned(),
                 _ => format!("line {}, column {}", cause.line(), cause.column()),
             };
-            GestureError::Invalid {
-                file: file.to_owned(),
-                field,
-                problem: cause.to_string(),
-            }
+            GestureError::Invalid { file: file.to_owned(), field, problem: cause.to_string() }
         })?;
-        read.check()
-            .map(Arc::new)
-            .map_err(|(field, problem)| GestureError::Invalid {
-                file: file.to_owned(),
-                field,
-                problem,
-            })
+        read.check().map(Arc::new).map_err(|(field, problem)| GestureError::Invalid {
+            file: file.to_owned(),
+            field,
+            problem,
+        })
     }
 }
 
@@ -222,28 +214,16 @@ fn problem<T>(field: impl Into<String>, what: impl Into<String>) -> Result<T, Pr
 /// Milliseconds of a file, at most a day.
 fn milliseconds(field: String, value: f64) -> Result<Duration, Problem> {
     if !(0.0..=86_400_000.0).contains(&value) {
-        return problem(
-            field,
-            format!("{value} is not a time in milliseconds between 0 and 86400000"),
-        );
+        return problem(field, format!("{value} is not a time in milliseconds between 0 and 86400000"));
     }
     Ok(Duration::from_secs_f64(value / 1000.0))
 }
 
 impl File {
     fn check(self) -> Result<Gesture, Problem> {
-        let id_is_plain = self
-            .gesture_id
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+        let id_is_plain = self.gesture_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if self.gesture_id.is_empty() || !id_is_plain {
-            return problem(
-                "gestureId",
-                format!(
-                    "{:?} is not one or more of A-Z a-z 0-9 _ -",
-                    self.gesture_id
-                ),
-            );
+            return problem("gestureId", format!("{:?} is not one or more of A-Z a-z 0-9 _ -", self.gesture_id));
         }
         if self.label.trim().is_empty() {
             return problem("label", "is empty; it is what the subject is asked to do");
@@ -251,55 +231,33 @@ impl File {
         let signal = match (&self.signal_key, self.signal_index) {
             (Some(key), None) => Signal::from_key(key).ok_or_else(|| {
                 let known = "a blendshape such as eyeBlinkLeft, or Yaw, Pitch, Roll";
+                ("signal_key".to_owned(), format!("there is no signal {key:?}; it is {known}"))
+            })?,
+            (None, Some(index)) => usize::try_from(index).ok().and_then(Signal::from_index).ok_or_else(|| {
                 (
-                    "signal_key".to_owned(),
-                    format!("there is no signal {key:?}; it is {known}"),
+                    "signal_index".to_owned(),
+                    format!("there is no signal {index}; the last one is {}", super::signal::SIGNALS - 1),
                 )
             })?,
-            (None, Some(index)) => usize::try_from(index)
-                .ok()
-                .and_then(Signal::from_index)
-                .ok_or_else(|| {
-                    (
-                        "signal_index".to_owned(),
-                        format!(
-                            "there is no signal {index}; the last one is {}",
-                            super::signal::SIGNALS - 1
-                        ),
-                    )
-                })?,
             (None, None) => {
-                return problem(
-                    "signal_key",
-                    "is missing, and there is no signal_index either",
-                );
+                return problem("signal_key", "is missing, and there is no signal_index either");
             }
             (Some(_), Some(_)) => {
                 return problem("signal_index", "stands beside signal_key; give one of them");
             }
         };
-        let time_limit = milliseconds(
-            "total_recommended_max_time".to_owned(),
-            self.total_recommended_max_time,
-        )?;
+        let time_limit = milliseconds("total_recommended_max_time".to_owned(), self.total_recommended_max_time)?;
         if time_limit.is_zero() {
-            return problem(
-                "total_recommended_max_time",
-                "is 0, so that nobody could ever complete the gesture",
-            );
+            return problem("total_recommended_max_time", "is 0, so that nobody could ever complete the gesture");
         }
         if self.instructions.is_empty() {
             return problem("instructions", "is empty; a gesture has one step or more");
         }
         let steps = self.instructions.into_iter().enumerate();
-        let steps: Vec<Step> = steps
-            .map(|(i, step)| step.check(&format!("instructions[{i}]")))
-            .collect::<Result<_, _>>()?;
+        let steps: Vec<Step> =
+            steps.map(|(i, step)| step.check(&format!("instructions[{i}]"))).collect::<Result<_, _>>()?;
         if self.randomize_step_picture && !steps.iter().any(|step| step.picture) {
-            return problem(
-                "randomize_step_picture",
-                "is true, but no step has take_picture_at_the_end",
-            );
+            return problem("randomize_step_picture", "is true, but no step has take_picture_at_the_end");
         }
         Ok(Gesture {
             id: self.gesture_id,
@@ -328,10 +286,7 @@ impl FileStep {
                     Some(Direction::Higher) => Condition::Higher(value),
                     Some(Direction::Lower) => Condition::Lower(value),
                     None => {
-                        return problem(
-                            format!("{path}.move_to_next_type"),
-                            "is missing; it is higher or lower",
-                        );
+                        return problem(format!("{path}.move_to_next_type"), "is missing; it is higher or lower");
                     }
                 }
             }
@@ -339,10 +294,7 @@ impl FileStep {
                 let min = required("min_value", self.min_value)?;
                 let max = required("max_value", self.max_value)?;
                 if min > max {
-                    return problem(
-                        format!("{path}.min_value"),
-                        format!("{min} is greater than max_value, {max}"),
-                    );
+                    return problem(format!("{path}.min_value"), format!("{min} is greater than max_value, {max}"));
                 }
                 let hold = required("min_duration_ms", self.min_duration_ms)?;
                 let hold = milliseconds(format!("{path}.min_duration_ms"), hold)?;
@@ -351,27 +303,13 @@ impl FileStep {
         };
         let reset = match self.reset {
             None => None,
-            Some(FileReset {
-                r#type: ResetType::Lower,
-                value,
-            }) => Some(Reset::Lower(value)),
-            Some(FileReset {
-                r#type: ResetType::Higher,
-                value,
-            }) => Some(Reset::Higher(value)),
-            Some(FileReset {
-                r#type: ResetType::TimeoutAfterMs,
-                value,
-            }) => Some(Reset::After(milliseconds(
-                format!("{path}.reset.value"),
-                value,
-            )?)),
+            Some(FileReset { r#type: ResetType::Lower, value }) => Some(Reset::Lower(value)),
+            Some(FileReset { r#type: ResetType::Higher, value }) => Some(Reset::Higher(value)),
+            Some(FileReset { r#type: ResetType::TimeoutAfterMs, value }) => {
+                Some(Reset::After(milliseconds(format!("{path}.reset.value"), value)?))
+            }
         };
-        Ok(Step {
-            condition,
-            reset,
-            picture: self.take_picture_at_the_end,
-        })
+        Ok(Step { condition, reset, picture: self.take_picture_at_the_end })
     }
 }
 
@@ -402,16 +340,8 @@ mod tests {
     #[test]
     fn every_field_is_read() {
         let gesture = parse(&valid()).unwrap();
-        let step = |condition, reset, picture| Step {
-            condition,
-            reset,
-            picture,
-        };
-        let range = Condition::Range {
-            min: 0.1,
-            max: 0.4,
-            hold: Duration::from_millis(700),
-        };
+        let step = |condition, reset, picture| Step { condition, reset, picture };
+        let range = Condition::Range { min: 0.1, max: 0.4, hold: Duration::from_millis(700) };
         let expected = Gesture {
             id: "test".into(),
             label: "Test".into(),
@@ -422,11 +352,7 @@ mod tests {
             randomize_step_picture: true,
             mirrored_input: None,
             steps: vec![
-                step(
-                    Condition::Lower(0.35),
-                    Some(Reset::After(Duration::from_secs(10))),
-                    false,
-                ),
+                step(Condition::Lower(0.35), Some(Reset::After(Duration::from_secs(10))), false),
                 step(Condition::Higher(0.5), Some(Reset::Lower(-0.1)), true),
                 step(range, Some(Reset::Higher(0.9)), false),
                 step(Condition::Lower(1.0), None, false),
@@ -446,10 +372,7 @@ mod tests {
         file["comment"] = json!("ignored");
         let gesture = parse(&file).unwrap();
         assert_eq!(gesture.signal, Signal::from_key("Pitch").unwrap());
-        assert_eq!(
-            (gesture.icon_path.as_str(), gesture.randomize_step_picture),
-            ("", false)
-        );
+        assert_eq!((gesture.icon_path.as_str(), gesture.randomize_step_picture), ("", false));
         assert_eq!(gesture.mirrored_input, Some(false));
     }
 
@@ -464,98 +387,26 @@ mod tests {
             ("/label", Value::Null, "label"),
             ("/signal_key", json!("eyeBlink"), "signal_key"),
             ("/signal_key", Value::Null, "signal_key"),
-            (
-                "/total_recommended_max_time",
-                json!(0),
-                "total_recommended_max_time",
-            ),
-            (
-                "/total_recommended_max_time",
-                json!(-5),
-                "total_recommended_max_time",
-            ),
-            (
-                "/total_recommended_max_time",
-                json!("10 s"),
-                "total_recommended_max_time",
-            ),
-            (
-                "/take_picture_at_the_end",
-                json!("yes"),
-                "take_picture_at_the_end",
-            ),
+            ("/total_recommended_max_time", json!(0), "total_recommended_max_time"),
+            ("/total_recommended_max_time", json!(-5), "total_recommended_max_time"),
+            ("/total_recommended_max_time", json!("10 s"), "total_recommended_max_time"),
+            ("/take_picture_at_the_end", json!("yes"), "take_picture_at_the_end"),
             ("/instructions", json!([]), "instructions"),
             ("/instructions", json!({}), "instructions"),
-            (
-                "/instructions/0/move_to_next_type",
-                json!("sideways"),
-                "instructions[0].move_to_next_type",
-            ),
-            (
-                "/instructions/0/move_to_next_type",
-                Value::Null,
-                "instructions[0].move_to_next_type",
-            ),
-            (
-                "/instructions/0/value",
-                Value::Null,
-                "instructions[0].value",
-            ),
-            (
-                "/instructions/0/value",
-                json!("0.35"),
-                "instructions[0].value",
-            ),
-            (
-                "/instructions/0/reset/type",
-                json!("never"),
-                "instructions[0].reset.type",
-            ),
-            (
-                "/instructions/0/reset/value",
-                json!(-1),
-                "instructions[0].reset.value",
-            ),
-            (
-                "/instructions/0/reset/value",
-                json!("NaN"),
-                "instructions[0].reset.value",
-            ),
-            (
-                "/instructions/1/instruction_type",
-                json!("hold"),
-                "instructions[1].instruction_type",
-            ),
-            (
-                "/instructions/1/take_picture_at_the_end",
-                json!(1),
-                "instructions[1].take_picture_at_the_end",
-            ),
-            (
-                "/instructions/1/take_picture_at_the_end",
-                json!(false),
-                "randomize_step_picture",
-            ),
-            (
-                "/instructions/2/min_value",
-                json!(0.5),
-                "instructions[2].min_value",
-            ),
-            (
-                "/instructions/2/max_value",
-                Value::Null,
-                "instructions[2].max_value",
-            ),
-            (
-                "/instructions/2/min_duration_ms",
-                json!(-1),
-                "instructions[2].min_duration_ms",
-            ),
-            (
-                "/instructions/2/min_duration_ms",
-                Value::Null,
-                "instructions[2].min_duration_ms",
-            ),
+            ("/instructions/0/move_to_next_type", json!("sideways"), "instructions[0].move_to_next_type"),
+            ("/instructions/0/move_to_next_type", Value::Null, "instructions[0].move_to_next_type"),
+            ("/instructions/0/value", Value::Null, "instructions[0].value"),
+            ("/instructions/0/value", json!("0.35"), "instructions[0].value"),
+            ("/instructions/0/reset/type", json!("never"), "instructions[0].reset.type"),
+            ("/instructions/0/reset/value", json!(-1), "instructions[0].reset.value"),
+            ("/instructions/0/reset/value", json!("NaN"), "instructions[0].reset.value"),
+            ("/instructions/1/instruction_type", json!("hold"), "instructions[1].instruction_type"),
+            ("/instructions/1/take_picture_at_the_end", json!(1), "instructions[1].take_picture_at_the_end"),
+            ("/instructions/1/take_picture_at_the_end", json!(false), "randomize_step_picture"),
+            ("/instructions/2/min_value", json!(0.5), "instructions[2].min_value"),
+            ("/instructions/2/max_value", Value::Null, "instructions[2].max_value"),
+            ("/instructions/2/min_duration_ms", json!(-1), "instructions[2].min_duration_ms"),
+            ("/instructions/2/min_duration_ms", Value::Null, "instructions[2].min_duration_ms"),
         ];
         for (place, value, field) in cases {
             let mut file = valid();
@@ -568,54 +419,28 @@ mod tests {
 
     #[test]
     fn missing_and_doubled_fields() {
-        for field in [
-            "gestureId",
-            "label",
-            "total_recommended_max_time",
-            "take_picture_at_the_end",
-            "instructions",
-        ] {
+        for field in ["gestureId", "label", "total_recommended_max_time", "take_picture_at_the_end", "instructions"] {
             let mut file = valid();
             file.as_object_mut().unwrap().remove(field);
             let error = parse(&file).expect_err(field).to_string();
-            assert!(
-                error.contains("test.json") && error.contains(field),
-                "{error}"
-            );
+            assert!(error.contains("test.json") && error.contains(field), "{error}");
         }
         let mut both = valid();
         both["signal_index"] = json!(3);
-        assert!(
-            parse(&both)
-                .unwrap_err()
-                .to_string()
-                .contains("signal_index")
-        );
+        assert!(parse(&both).unwrap_err().to_string().contains("signal_index"));
         let mut beyond = valid();
         beyond["signal_key"] = Value::Null;
         beyond["signal_index"] = json!(62);
-        assert!(
-            parse(&beyond)
-                .unwrap_err()
-                .to_string()
-                .contains("signal_index")
-        );
+        assert!(parse(&beyond).unwrap_err().to_string().contains("signal_index"));
     }
 
     #[test]
     fn broken_json_names_the_line() {
         let text = valid().to_string();
-        for broken in [
-            text.replace("0.35", "NaN"),
-            text.replace("0.35", "1e999"),
-            text[..80].to_owned(),
-            String::new(),
-        ] {
+        for broken in [text.replace("0.35", "NaN"), text.replace("0.35", "1e999"), text[..80].to_owned(), String::new()]
+        {
             let error = Gesture::parse("x.json", &broken).unwrap_err().to_string();
-            assert!(
-                error.starts_with("gesture file x.json: line 1, column "),
-                "{error}"
-            );
+            assert!(error.starts_with("gesture file x.json: line 1, column "), "{error}");
         }
         let error = Gesture::parse("x.json", "[]").unwrap_err().to_string();
         assert!(error.starts_with("gesture file x.json: "), "{error}");

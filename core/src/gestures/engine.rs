@@ -109,17 +109,11 @@ impl GestureRun {
             if reset {
                 self.go_back(now);
             }
-            return Progress {
-                reset,
-                ..Progress::default()
-            };
+            return Progress { reset, ..Progress::default() };
         }
         let passed = self.step;
-        let takes_picture = if gesture.randomize_step_picture {
-            self.random_step == Some(passed)
-        } else {
-            step.picture
-        };
+        let takes_picture =
+            if gesture.randomize_step_picture { self.random_step == Some(passed) } else { step.picture };
         if passed == 0 {
             self.since = now;
         }
@@ -170,9 +164,7 @@ impl GestureRun {
         self.since = now;
         self.in_range_since = None;
         if self.gesture.randomize_step_picture {
-            let marked: Vec<usize> = (0..self.gesture.steps.len())
-                .filter(|i| self.gesture.steps[*i].picture)
-                .collect();
+            let marked: Vec<usize> = (0..self.gesture.steps.len()).filter(|i| self.gesture.steps[*i].picture).collect();
             self.random_step = self.random.pick(&marked);
         }
     }
@@ -209,12 +201,7 @@ pub struct GestureWatch {
 impl GestureWatch {
     /// Starts all of them.
     pub fn new(gestures: impl IntoIterator<Item = Arc<Gesture>>, now: Instant) -> Self {
-        Self {
-            runs: gestures
-                .into_iter()
-                .map(|gesture| GestureRun::start(gesture, now, 0))
-                .collect(),
-        }
+        Self { runs: gestures.into_iter().map(|gesture| GestureRun::start(gesture, now, 0)).collect() }
     }
 
     /// A frame with a face; the gestures that it completes.
@@ -254,9 +241,7 @@ mod tests {
 
     fn signals_of(key: &str, value: f32) -> Signals {
         let mut values = [0.0; SIGNALS];
-        let place = (0..SIGNALS)
-            .find(|i| Signal::from_index(*i) == Signal::from_key(key))
-            .unwrap();
+        let place = (0..SIGNALS).find(|i| Signal::from_index(*i) == Signal::from_key(key)).unwrap();
         values[place] = value;
         Signals::from_values(values, false)
     }
@@ -268,14 +253,8 @@ mod tests {
         let mut run = GestureRun::start(gesture.clone(), start, 1);
         let mut story = Vec::new();
         for (ms, value) in frames {
-            let progress = run.update(
-                &signals_of("jawOpen", *value),
-                start + Duration::from_millis(*ms),
-            );
-            let mut word = progress
-                .passed
-                .map(|step| step.to_string())
-                .unwrap_or_default();
+            let progress = run.update(&signals_of("jawOpen", *value), start + Duration::from_millis(*ms));
+            let mut word = progress.passed.map(|step| step.to_string()).unwrap_or_default();
             for (flag, sign) in [
                 (progress.completed, "!"),
                 (progress.reset, "<"),
@@ -285,16 +264,8 @@ mod tests {
                 word.push_str(if flag { sign } else { "" });
             }
             assert_eq!(progress.wants_picture(), word.to_lowercase().contains('p'));
-            assert!(
-                progress
-                    .step_picture
-                    .is_none_or(|step| Some(step) == progress.passed)
-            );
-            story.push(if word.is_empty() {
-                ".".to_owned()
-            } else {
-                word
-            });
+            assert!(progress.step_picture.is_none_or(|step| Some(step) == progress.passed));
+            story.push(if word.is_empty() { ".".to_owned() } else { word });
         }
         story.join(" ")
     }
@@ -310,33 +281,14 @@ mod tests {
 
     #[test]
     fn steps_are_passed_in_order_and_one_per_frame() {
-        assert_eq!(
-            play(&open_close(), &[(0, 0.1), (33, 0.9), (66, 0.1), (99, 0.1)]),
-            "0 1 2!P ."
-        );
-        assert_eq!(
-            play(
-                &open_close(),
-                &[(0, 0.9), (33, 0.9), (66, 0.1), (99, 0.1), (132, 0.9)]
-            ),
-            ". . 0 . 1"
-        );
+        assert_eq!(play(&open_close(), &[(0, 0.1), (33, 0.9), (66, 0.1), (99, 0.1)]), "0 1 2!P .");
+        assert_eq!(play(&open_close(), &[(0, 0.9), (33, 0.9), (66, 0.1), (99, 0.1), (132, 0.9)]), ". . 0 . 1");
     }
 
     #[test]
     fn thresholds_are_strict() {
         assert_eq!(
-            play(
-                &open_close(),
-                &[
-                    (0, 0.25),
-                    (1, 0.24),
-                    (2, 0.5),
-                    (3, 0.51),
-                    (4, 0.25),
-                    (5, 0.0)
-                ]
-            ),
+            play(&open_close(), &[(0, 0.25), (1, 0.24), (2, 0.5), (3, 0.51), (4, 0.25), (5, 0.0)]),
             ". 0 . 1 . 2!P"
         );
         // As in the original the score is single, the threshold double precision: 0.35f32 is just below 0.35.
@@ -351,17 +303,7 @@ mod tests {
         let steps = json!([{"move_to_next_type": "higher", "value": 0.0, "reset": reset},
             {"instruction_type": "range", "min_value": 0, "max_value": 1, "min_duration_ms": 0}]);
         assert_eq!(
-            play(
-                &gesture(steps),
-                &[
-                    (0, f32::NAN),
-                    (1, 1.0),
-                    (2, 0.5),
-                    (3, f32::NAN),
-                    (4, 0.5),
-                    (5, 0.5)
-                ]
-            ),
+            play(&gesture(steps), &[(0, f32::NAN), (1, 1.0), (2, 0.5), (3, f32::NAN), (4, 0.5), (5, 0.5)]),
             ". 0 . . . 1!P"
         );
     }
@@ -369,29 +311,13 @@ mod tests {
     #[test]
     fn timeouts_count_from_the_first_step_or_the_last_reset() {
         // Step 0 passed at 4000: the 10 s of steps 1 and 2 count from there, not from step 1.
-        let frames = [
-            (3900, 0.9),
-            (4000, 0.1),
-            (9000, 0.9),
-            (14000, 0.9),
-            (14001, 0.9),
-            (14002, 0.1),
-        ];
+        let frames = [(3900, 0.9), (4000, 0.1), (9000, 0.9), (14000, 0.9), (14001, 0.9), (14002, 0.1)];
         assert_eq!(play(&open_close(), &frames), ". 0 1 . < 0");
         // Before step 0 it counts from the start, then from the reset.
-        let frames = [
-            (10000, 0.9),
-            (10001, 0.9),
-            (20001, 0.9),
-            (20002, 0.9),
-            (20003, 0.1),
-        ];
+        let frames = [(10000, 0.9), (10001, 0.9), (20001, 0.9), (20002, 0.9), (20003, 0.1)];
         assert_eq!(play(&open_close(), &frames), ". < . < 0");
         // A step that is met is passed, however late.
-        assert_eq!(
-            play(&open_close(), &[(0, 0.1), (50_000, 0.9), (90_000, 0.1)]),
-            "0 1 2!P"
-        );
+        assert_eq!(play(&open_close(), &[(0, 0.1), (50_000, 0.9), (90_000, 0.1)]), "0 1 2!P");
     }
 
     #[test]
@@ -401,16 +327,7 @@ mod tests {
             {"move_to_next_type": "higher", "value": 0.6, "reset": {"type": "lower", "value": 0.1}},
             {"move_to_next_type": "lower", "value": 0.3, "reset": {"type": "higher", "value": 0.9}}
         ]);
-        let frames = [
-            (0, 0.3),
-            (1, 0.1),
-            (2, 0.09),
-            (3, 0.3),
-            (4, 0.7),
-            (5, 0.9),
-            (6, 0.91),
-            (7, 0.15),
-        ];
+        let frames = [(0, 0.3), (1, 0.1), (2, 0.09), (3, 0.3), (4, 0.7), (5, 0.9), (6, 0.91), (7, 0.15)];
         assert_eq!(play(&gesture(steps), &frames), "0 . < 0 1 . < .");
     }
 
@@ -418,41 +335,17 @@ mod tests {
     fn ranges_include_their_ends_and_hold_without_a_break() {
         let range = json!({"instruction_type": "range", "min_value": 0.25, "max_value": 0.5, "min_duration_ms": 300});
         let steps = gesture(json!([range]));
-        assert_eq!(
-            play(&steps, &[(0, 0.25), (299, 0.5), (300, 0.5)]),
-            ". . 0!P"
-        );
-        assert_eq!(
-            play(
-                &steps,
-                &[(0, 0.3), (200, 0.51), (201, 0.3), (500, 0.3), (501, 0.3)]
-            ),
-            ". . . . 0!P"
-        );
+        assert_eq!(play(&steps, &[(0, 0.25), (299, 0.5), (300, 0.5)]), ". . 0!P");
+        assert_eq!(play(&steps, &[(0, 0.3), (200, 0.51), (201, 0.3), (500, 0.3), (501, 0.3)]), ". . . . 0!P");
         // The clock starts anew for each range, and after a reset.
         let twice = gesture(json!([range, range]));
-        assert_eq!(
-            play(
-                &twice,
-                &[(0, 0.3), (300, 0.3), (301, 0.3), (600, 0.3), (601, 0.3)]
-            ),
-            ". 0 . . 1!P"
-        );
-        let with_reset = gesture(
-            json!([{"instruction_type": "range", "min_value": 0.25, "max_value": 0.5,
-            "min_duration_ms": 300, "reset": {"type": "timeout_after_ms", "value": 250}}]),
-        );
-        assert_eq!(
-            play(
-                &with_reset,
-                &[(0, 0.3), (260, 0.3), (300, 0.3), (510, 0.3), (600, 0.3)]
-            ),
-            ". < . . 0!P"
-        );
+        assert_eq!(play(&twice, &[(0, 0.3), (300, 0.3), (301, 0.3), (600, 0.3), (601, 0.3)]), ". 0 . . 1!P");
+        let with_reset = gesture(json!([{"instruction_type": "range", "min_value": 0.25, "max_value": 0.5,
+            "min_duration_ms": 300, "reset": {"type": "timeout_after_ms", "value": 250}}]));
+        assert_eq!(play(&with_reset, &[(0, 0.3), (260, 0.3), (300, 0.3), (510, 0.3), (600, 0.3)]), ". < . . 0!P");
         // Nothing to hold: still one frame to enter, one to pass.
-        let at_once = gesture(
-            json!([{"instruction_type": "range", "min_value": 0, "max_value": 1, "min_duration_ms": 0}]),
-        );
+        let at_once =
+            gesture(json!([{"instruction_type": "range", "min_value": 0, "max_value": 1, "min_duration_ms": 0}]));
         assert_eq!(play(&at_once, &[(0, 0.3), (0, 0.3)]), ". 0!P");
     }
 
@@ -476,15 +369,8 @@ mod tests {
             "reset": {"type": "lower", "value": 0.1}})
         };
         let more = json!({"randomize_step_picture": true, "take_picture_at_the_end": false});
-        let gesture = gesture_with(
-            json!([step(true), step(false), step(true), step(true)]),
-            more,
-        );
-        let (start, high, low) = (
-            Instant::now(),
-            signals_of("jawOpen", 0.9),
-            signals_of("jawOpen", 0.0),
-        );
+        let gesture = gesture_with(json!([step(true), step(false), step(true), step(true)]), more);
+        let (start, high, low) = (Instant::now(), signals_of("jawOpen", 0.9), signals_of("jawOpen", 0.0));
         let mut counts = [0; 4];
         let mut changed_by_reset = 0;
         for seed in 0..3000 {
@@ -493,24 +379,13 @@ mod tests {
             assert!(run.update(&high, start).passed.is_some());
             assert!(run.update(&low, start).reset);
             changed_by_reset += i32::from(run.random_step != before);
-            let taken: Vec<_> = (0..4)
-                .filter_map(|_| run.update(&high, start).step_picture)
-                .collect();
+            let taken: Vec<_> = (0..4).filter_map(|_| run.update(&high, start).step_picture).collect();
             assert_eq!(taken.len(), 1);
             counts[taken[0]] += 1;
         }
         assert_eq!(counts[1], 0);
-        assert!(
-            counts
-                .iter()
-                .enumerate()
-                .all(|(i, n)| i == 1 || (900..1100).contains(n)),
-            "{counts:?}"
-        );
-        assert!(
-            (1800..2200).contains(&changed_by_reset),
-            "{changed_by_reset}"
-        );
+        assert!(counts.iter().enumerate().all(|(i, n)| i == 1 || (900..1100).contains(n)), "{counts:?}");
+        assert!((1800..2200).contains(&changed_by_reset), "{changed_by_reset}");
     }
 
     #[test]
@@ -531,23 +406,15 @@ mod tests {
         let steps = json!([{"move_to_next_type": "higher", "value": 0.5}]);
         let left = signals_of("eyeLookOutLeft", 0.9);
         let left_in_mirror = signals_as_mirrored(&left);
-        for (input, plain, mirrored) in [
-            (Value::Null, true, false),
-            (json!(false), true, true),
-            (json!(true), false, false),
-        ] {
+        for (input, plain, mirrored) in
+            [(Value::Null, true, false), (json!(false), true, true), (json!(true), false, false)]
+        {
             let more = json!({"signal_key": "eyeLookOutLeft", "mirrored_input": input});
             let gesture = gesture_with(steps.clone(), more);
             let completes = |signals| {
-                GestureRun::start(gesture.clone(), Instant::now(), 0)
-                    .update(signals, Instant::now())
-                    .completed
+                GestureRun::start(gesture.clone(), Instant::now(), 0).update(signals, Instant::now()).completed
             };
-            assert_eq!(
-                (completes(&left), completes(&left_in_mirror)),
-                (plain, mirrored),
-                "{input}"
-            );
+            assert_eq!((completes(&left), completes(&left_in_mirror)), (plain, mirrored), "{input}");
         }
     }
 
@@ -565,12 +432,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(i, value)| {
-                watch
-                    .update(
-                        &signals_of("jawOpen", *value),
-                        start + Duration::from_millis(i as u64 * 40),
-                    )
-                    .len()
+                watch.update(&signals_of("jawOpen", *value), start + Duration::from_millis(i as u64 * 40)).len()
             })
             .collect();
         assert_eq!(completed, [0, 0, 1, 0, 0, 1]);

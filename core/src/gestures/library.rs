@@ -45,9 +45,7 @@ impl GestureLibrary {
     /// The built-in gestures, then the `*.json` files of each folder in turn (not of folders within). A gesture with the
     /// id of an earlier one takes its place; the same id twice within one folder is an error.
     pub fn load(folders: &[PathBuf]) -> Result<Self, GestureError> {
-        let mut library = Self {
-            gestures: Vec::new(),
-        };
+        let mut library = Self { gestures: Vec::new() };
         for (name, json) in BUILT_IN {
             library.put(Gesture::parse(&format!("built-in {name}.json"), json)?);
         }
@@ -55,15 +53,10 @@ impl GestureLibrary {
             let mut seen = BTreeMap::new();
             for path in json_files(folder).map_err(|source| read_error(folder, source))? {
                 let file = path.display().to_string();
-                let json =
-                    std::fs::read_to_string(&path).map_err(|source| read_error(&path, source))?;
+                let json = std::fs::read_to_string(&path).map_err(|source| read_error(&path, source))?;
                 let gesture = Gesture::parse(&file, &json)?;
                 if let Some(first) = seen.insert(gesture.id.clone(), file.clone()) {
-                    return Err(GestureError::Duplicate {
-                        id: gesture.id.clone(),
-                        first,
-                        second: file,
-                    });
+                    return Err(GestureError::Duplicate { id: gesture.id.clone(), first, second: file });
                 }
                 library.put(gesture);
             }
@@ -82,11 +75,7 @@ impl GestureLibrary {
     }
 
     fn put(&mut self, gesture: Arc<Gesture>) {
-        match self
-            .gestures
-            .iter_mut()
-            .find(|known| known.id == gesture.id)
-        {
+        match self.gestures.iter_mut().find(|known| known.id == gesture.id) {
             Some(known) => *known = gesture,
             None => self.gestures.push(gesture),
         }
@@ -98,11 +87,7 @@ pub(crate) fn json_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-            && path.is_file()
-        {
+        if path.extension().is_some_and(|extension| extension == "json") && path.is_file() {
             files.push(path);
         }
     }
@@ -111,10 +96,7 @@ pub(crate) fn json_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> GestureError {
-    GestureError::Read {
-        path: path.display().to_string(),
-        source,
-    }
+    GestureError::Read { path: path.display().to_string(), source }
 }
 
 #[cfg(test)]
@@ -125,8 +107,7 @@ mod tests {
     use crate::gestures::definition::{Condition, Reset};
 
     fn folder(name: &str) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("vision-core-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!("vision-core-{}-{name}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         folder
     }
@@ -143,81 +124,25 @@ mod tests {
     fn the_originals_gestures_have_the_originals_values() {
         use Condition::{Higher, Lower};
         let table = [
-            (
-                "blink",
-                "eyeBlinkLeft",
-                [Lower(0.35), Higher(0.5), Lower(0.35)],
-            ),
-            (
-                "smile",
-                "mouthSmileRight",
-                [Lower(0.2), Higher(0.6), Lower(0.3)],
-            ),
-            (
-                "openCloseMouth",
-                "jawOpen",
-                [Lower(0.2), Higher(0.6), Lower(0.3)],
-            ),
-            (
-                "updown",
-                "Transformation Pitch",
-                [Higher(0.3), Lower(-0.3), Higher(-0.1)],
-            ),
-            (
-                "downup",
-                "Transformation Pitch",
-                [Lower(-0.3), Higher(0.3), Lower(0.1)],
-            ),
-            (
-                "eyesUpwards",
-                "eyeLookUpLeft",
-                [Lower(0.02), Higher(0.2), Lower(0.04)],
-            ),
-            (
-                "eyesDownwards",
-                "eyeLookDownLeft",
-                [Lower(0.4), Higher(0.7), Lower(0.4)],
-            ),
-            (
-                "eyesShiftLeft",
-                "eyeLookOutLeft",
-                [Lower(0.3), Higher(0.5), Lower(0.3)],
-            ),
-            (
-                "eyesShiftRight",
-                "eyeLookOutRight",
-                [Lower(0.2), Higher(0.5), Lower(0.3)],
-            ),
-            (
-                "faceFrontLeft",
-                "eyeLookInLeft",
-                [Lower(0.1), Higher(0.8), Lower(0.3)],
-            ),
-            (
-                "faceFrontRight",
-                "eyeLookInRight",
-                [Lower(0.1), Higher(0.8), Lower(0.3)],
-            ),
+            ("blink", "eyeBlinkLeft", [Lower(0.35), Higher(0.5), Lower(0.35)]),
+            ("smile", "mouthSmileRight", [Lower(0.2), Higher(0.6), Lower(0.3)]),
+            ("openCloseMouth", "jawOpen", [Lower(0.2), Higher(0.6), Lower(0.3)]),
+            ("updown", "Transformation Pitch", [Higher(0.3), Lower(-0.3), Higher(-0.1)]),
+            ("downup", "Transformation Pitch", [Lower(-0.3), Higher(0.3), Lower(0.1)]),
+            ("eyesUpwards", "eyeLookUpLeft", [Lower(0.02), Higher(0.2), Lower(0.04)]),
+            ("eyesDownwards", "eyeLookDownLeft", [Lower(0.4), Higher(0.7), Lower(0.4)]),
+            ("eyesShiftLeft", "eyeLookOutLeft", [Lower(0.3), Higher(0.5), Lower(0.3)]),
+            ("eyesShiftRight", "eyeLookOutRight", [Lower(0.2), Higher(0.5), Lower(0.3)]),
+            ("faceFrontLeft", "eyeLookInLeft", [Lower(0.1), Higher(0.8), Lower(0.3)]),
+            ("faceFrontRight", "eyeLookInRight", [Lower(0.1), Higher(0.8), Lower(0.3)]),
         ];
         let library = GestureLibrary::load(&[]).unwrap();
-        let first: Vec<_> = library
-            .iter()
-            .take(11)
-            .map(|gesture| gesture.id.as_str())
-            .collect();
+        let first: Vec<_> = library.iter().take(11).map(|gesture| gesture.id.as_str()).collect();
         assert_eq!(first, ORIGINAL_GESTURES);
         for (id, signal, conditions) in table {
             let gesture = library.get(id).unwrap();
             assert_eq!(gesture.signal.key(), signal, "{id}");
-            assert_eq!(
-                gesture
-                    .steps
-                    .iter()
-                    .map(|step| step.condition)
-                    .collect::<Vec<_>>(),
-                conditions,
-                "{id}"
-            );
+            assert_eq!(gesture.steps.iter().map(|step| step.condition).collect::<Vec<_>>(), conditions, "{id}");
             assert_eq!(gesture.time_limit, Duration::from_secs(10));
             assert!(gesture.picture_at_end && !gesture.randomize_step_picture);
             for step in &gesture.steps {
@@ -232,12 +157,7 @@ mod tests {
     fn sides_are_the_subjects_own() {
         for gesture in GestureLibrary::load(&[]).unwrap().iter() {
             let has_side = gesture.id.ends_with("Left") || gesture.id.ends_with("Right");
-            assert_eq!(
-                gesture.mirrored_input,
-                has_side.then_some(false),
-                "{}",
-                gesture.id
-            );
+            assert_eq!(gesture.mirrored_input, has_side.then_some(false), "{}", gesture.id);
         }
     }
 
@@ -249,14 +169,8 @@ mod tests {
         fs::write(first.join("notes.txt"), "not a gesture").unwrap();
         fs::write(second.join("x.json"), file("own", "0.3")).unwrap();
         let library = GestureLibrary::load(&[first, second]).unwrap();
-        assert_eq!(
-            library.get("own").unwrap().steps[0].condition,
-            Condition::Higher(0.3)
-        );
-        assert_eq!(
-            library.get("blink").unwrap().steps[0].condition,
-            Condition::Higher(0.2)
-        );
+        assert_eq!(library.get("own").unwrap().steps[0].condition, Condition::Higher(0.3));
+        assert_eq!(library.get("blink").unwrap().steps[0].condition, Condition::Higher(0.2));
         assert_eq!(library.iter().count(), BUILT_IN.len() + 1);
         assert_eq!(library.iter().next().unwrap().id, "blink");
     }
@@ -267,19 +181,14 @@ mod tests {
         fs::write(twice.join("a.json"), file("own", "0.1")).unwrap();
         fs::write(twice.join("b.json"), file("own", "0.2")).unwrap();
         let error = GestureLibrary::load(&[twice]).unwrap_err().to_string();
-        assert!(
-            error.contains("a.json") && error.contains("b.json") && error.contains("own"),
-            "{error}"
-        );
+        assert!(error.contains("a.json") && error.contains("b.json") && error.contains("own"), "{error}");
 
         let broken = folder("broken");
         fs::write(broken.join("c.json"), file("own", "\"high\"")).unwrap();
         let error = GestureLibrary::load(&[broken]).unwrap_err().to_string();
         assert!(error.contains("c.json: instructions[0].value"), "{error}");
 
-        let error = GestureLibrary::load(&["/nowhere/at/all".into()])
-            .unwrap_err()
-            .to_string();
+        let error = GestureLibrary::load(&["/nowhere/at/all".into()]).unwrap_err().to_string();
         assert!(error.contains("/nowhere/at/all"), "{error}");
     }
 }

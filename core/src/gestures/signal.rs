@@ -42,11 +42,7 @@ impl Signal {
             "Roll" => "Transformation Roll",
             other => other,
         };
-        BLENDSHAPE_NAMES
-            .iter()
-            .chain(&POSE_KEYS)
-            .position(|name| *name == key)
-            .map(|i| Self(i as u8))
+        BLENDSHAPE_NAMES.iter().chain(&POSE_KEYS).position(|name| *name == key).map(|i| Self(i as u8))
     }
 
     /// By place: 0..52 are the blendshapes in the network's order, 52.. the [`POSE_KEYS`].
@@ -57,11 +53,7 @@ impl Signal {
     /// The name, as the original spells it.
     pub fn key(self) -> &'static str {
         let index = usize::from(self.0);
-        BLENDSHAPE_NAMES
-            .get(index)
-            .or_else(|| POSE_KEYS.get(index - BLENDSHAPES))
-            .copied()
-            .unwrap_or_default()
+        BLENDSHAPE_NAMES.get(index).or_else(|| POSE_KEYS.get(index - BLENDSHAPES)).copied().unwrap_or_default()
     }
 }
 
@@ -75,11 +67,7 @@ impl fmt::Debug for Signal {
 static COUNTERPART: LazyLock<[u8; SIGNALS]> = LazyLock::new(|| {
     std::array::from_fn(|i| {
         let key = Signal(i as u8).key();
-        let other = if key.contains("Left") {
-            key.replace("Left", "Right")
-        } else {
-            key.replace("Right", "Left")
-        };
+        let other = if key.contains("Left") { key.replace("Left", "Right") } else { key.replace("Right", "Left") };
         Signal::from_key(&other).map_or(i as u8, |s| s.0)
     })
 });
@@ -119,19 +107,14 @@ impl Signals {
 
     /// Signals by value, in the order of [`Signal::from_index`], as an unmirrored picture gives them.
     pub fn from_values(plain: [f32; SIGNALS], mirrored: bool) -> Self {
-        let mut flipped: [f32; SIGNALS] =
-            std::array::from_fn(|i| plain[usize::from(COUNTERPART[i])]);
+        let mut flipped: [f32; SIGNALS] = std::array::from_fn(|i| plain[usize::from(COUNTERPART[i])]);
         for i in [YAW, ROLL, TRANSLATION_X] {
             flipped[i] = -flipped[i];
         }
         for i in [LEFT_SQUARE, RIGHT_SQUARE] {
             flipped[i] = 1.0 - flipped[i];
         }
-        Self {
-            plain,
-            flipped,
-            mirrored,
-        }
+        Self { plain, flipped, mirrored }
     }
 
     /// The value of a signal.
@@ -195,27 +178,17 @@ mod tests {
             ("jawOpen", "jawOpen"),
             ("_neutral", "_neutral"),
             ("Transformation Pitch", "Transformation Pitch"),
-            (
-                "Transformation Translation Z",
-                "Transformation Translation Z",
-            ),
+            ("Transformation Translation Z", "Transformation Translation Z"),
             ("Top Square", "Top Square"),
         ] {
             assert_eq!(read(name), value(other), "{name}");
         }
-        for name in [
-            "Transformation Yaw",
-            "Transformation Roll",
-            "Transformation Translation X",
-        ] {
+        for name in ["Transformation Yaw", "Transformation Roll", "Transformation Translation X"] {
             assert_eq!(read(name), -value(name), "{name}");
         }
         assert_eq!(read("Left Square"), 1.0 - value("Right Square"));
         assert_eq!(signals.get_as(signal("Yaw"), false), value("Yaw"));
-        assert_eq!(
-            Signals::from_values(plain, false).get(signal("eyeBlinkLeft")),
-            value("eyeBlinkLeft")
-        );
+        assert_eq!(Signals::from_values(plain, false).get(signal("eyeBlinkLeft")), value("eyeBlinkLeft"));
     }
 
     #[test]
@@ -225,11 +198,7 @@ mod tests {
             let key = Signal(i as u8).key();
             let other = usize::from(COUNTERPART[i]);
             assert_eq!(usize::from(COUNTERPART[other]), i);
-            assert_eq!(
-                other != i,
-                key.contains("Left") || key.contains("Right"),
-                "{key}"
-            );
+            assert_eq!(other != i, key.contains("Left") || key.contains("Right"), "{key}");
             exchanged += usize::from(other != i);
         }
         assert_eq!(exchanged, 2 * 20 + 2);

@@ -67,14 +67,21 @@ impl Embedding {
         if self.model != other.model {
             return Err(EmbeddingError::Incomparable(self.model, other.model));
         }
-        let pairs = || self.values.iter().zip(&*other.values).map(|(a, b)| (f64::from(*a), f64::from(*b)));
-        Ok(match self.metric {
-            Metric::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() as f32,
-            Metric::Cosine => {
+        Ok(self.metric.distance(&self.values, &other.values))
+    }
+}
+
+impl Metric {
+    /// How far apart two vectors of a network with this metric are: Euclidean, or 1 - cosine similarity (0..2).
+    pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
+        let pairs = || a.iter().zip(b).map(|(a, b)| (f64::from(*a), f64::from(*b)));
+        match self {
+            Self::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt() as f32,
+            Self::Cosine => {
                 let dot: f64 = pairs().map(|(a, b)| a * b).sum();
-                (1.0 - dot / (norm(&self.values) * norm(&other.values))) as f32
+                (1.0 - dot / (norm(a) * norm(b))) as f32
             }
-        })
+        }
     }
 }
 

@@ -62,11 +62,6 @@ impl<F, J> Schedule<F, J> {
         self.streams.remove(&id)?.waiting
     }
 
-    /// Whether a stream is known: false after [`Schedule::close`].
-    pub fn is_open(&self, id: StreamId) -> bool {
-        self.streams.contains_key(&id)
-    }
-
     /// A new frame of a stream; hands back the one that it replaces, or the frame itself when the stream is closed.
     pub fn submit(&mut self, id: StreamId, frame: F) -> Option<F> {
         let Some(slot) = self.streams.get_mut(&id) else { return Some(frame) };
@@ -223,7 +218,7 @@ mod tests {
         assert_eq!(plan.next(), Some(Turn::Frame(b, "b")));
         plan.submit(b, "later");
         assert_eq!(plan.close(b), Some("later"), "closed in the middle of its work");
-        assert!(!plan.done(b) && !plan.is_open(b));
+        assert!(!plan.done(b));
         assert_eq!(plan.submit(b, "late"), Some("late"));
         assert_eq!(plan.next(), None);
     }

@@ -1,14 +1,11 @@
 //! What the tests on recorded data share: where the data is, pictures, clips decoded by ffmpeg.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
-
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sha2::{Digest, Sha256};
-use vision_core::picture::RgbPicture;
+use vision_core::picture::{I420View, Picture, PictureView, RgbPicture};
 use vision_models::landmarker::Landmarker;
 use vision_models::manifest::ModelFolder;
 use vision_models::runtime::{Provider, Runtime};
@@ -33,8 +30,7 @@ pub fn models() -> ModelFolder {
 
 /// ONNX Runtime on the processor.
 pub fn runtime(models: &ModelFolder) -> Runtime {
-    let path = |id| models.resolve(id).unwrap().path;
-    Runtime::open(&path("onnxruntime"), Provider::Cpu, &path("face_detector")).unwrap()
+    Runtime::in_folder(models, Provider::Cpu, None).unwrap()
 }
 
 pub fn landmarker() -> Landmarker {
@@ -65,43 +61,41 @@ pub struct Clip {
     output: ChildStdout,
     pub width: usize,
     pub height: usize,
+    pub frames: usize,
 }
 
 impl Clip {
     pub fn open(path: &Path) -> Self {
+        Self::with_pixels(path, "rgb24")
+    }
+
+    fn with_pixels(path: &Path, format: &str) -> Self {
         let probe = Command::new("ffprobe")
-            .args([
-                "-v",
-                "error",
-                "-select_streams",
-                "v:0",
-                "-show_entries",
-                "stream=width,height",
-                "-of",
-                "csv=p=0",
-            ])
+            .args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"])
+            .args(["-show_entries", "stream=width,height,nb_frames"])
             .arg(path)
             .output()
             .expect("ffprobe is installed (Debian package ffmpeg)");
         let text = String::from_utf8(probe.stdout).unwrap();
-        let (width, height) = text
-            .trim()
-            .split_once(',')
-            .expect("ffprobe prints width,height");
+        let numbers: Vec<usize> = text.trim().split(',').map(|n| n.parse().unwrap()).collect();
+        let [width, height, frames] = numbers[..] else {
+            panic!("ffprobe says {text:?} about {}", path.display());
+        };
         let mut child = Command::new("ffmpeg")
             .args(["-v", "error", "-i"])
             .arg(path)
-            .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+            .args(["-f", "rawvideo", "-pix_fmt", format, "-"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("ffmpeg is installed");
         let output = child.stdout.take().unwrap();
-        Self {
-            child,
-            output,
-            width: width.parse().unwrap(),
-            height: height.parse().unwrap(),
-        }
+        Self { child, output, width, height, frames }
+    }
+
+    fn read(&mut self, bytes: usize) -> Option<Vec<u8>> {
+        let mut data = vec![0; bytes];
+        self.output.read_exact(&mut data).ok()?;
+        Some(data)
     }
 }
 
@@ -109,13 +103,8 @@ impl Iterator for Clip {
     type Item = RgbPicture;
 
     fn next(&mut self) -> Option<RgbPicture> {
-        let mut data = vec![0; 3 * self.width * self.height];
-        self.output.read_exact(&mut data).ok()?;
-        Some(RgbPicture {
-            data,
-            width: self.width,
-            height: self.height,
-        })
+        let (width, height) = (self.width, self.height);
+        Some(RgbPicture { data: self.read(3 * width * height)?, width, height })
     }
 }
 
@@ -124,4 +113,45 @@ impl Drop for Clip {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// The frames of a clip as a video decoder gives them.
+pub struct I420Clip(Clip);
+
+impl I420Clip {
+    pub fn open(path: &Path) -> Self {
+        Self(Clip::with_pixels(path, "yuv420p"))
+    }
+}
+
+impl Iterator for I420Clip {
+    type Item = I420Picture;
+
+    fn next(&mut self) -> Option<I420Picture> {
+        let (width, height) = (self.0.width, self.0.height);
+        let bytes = width * height + 2 * width.div_ceil(2) * height.div_ceil(2);
+        Some(I420Picture { data: self.0.read(bytes)?, width, height })
+    }
+}
+
+/// Three planes, one behind the other.
+pub struct I420Picture {
+    data: Vec<u8>,
+    width: usize,
+    height: usize,
+}
+
+impl Picture for I420Picture {
+    fn view(&self) -> PictureView<'_> {
+        let (width, height, chroma_width) = (self.width, self.height, self.width.div_ceil(2));
+        let (y, chroma) = self.data.split_at(width * height);
+        let (u, v) = chroma.split_at(chroma_width * height.div_ceil(2));
+        PictureView::I420(I420View { y, u, v, y_stride: width, uv_stride: chroma_width, width, height })
+    }
+}
+
+/// A picture without any face.
+pub fn empty_room(width: usize, height: usize) -> RgbPicture {
+    let data = (0..width * height).flat_map(|i| [(i / width / 4) as u8, 120, (i % width / 4) as u8]).collect();
+    RgbPicture { data, width, height }
 }

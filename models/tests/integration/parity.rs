@@ -1,16 +1,15 @@
 //! The landmarker against MediaPipe's own answers (`reference/landmarker` of the shared data).
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
-use support::{Clip, landmarker, picture, sha256, shared};
 use vision_core::face::{BLENDSHAPE_NAMES, Face};
 use vision_core::picture::{Picture, RgbPicture};
 use vision_models::landmarker::{Tracker, TrackerOptions};
+
+use crate::support::{Clip, landmarker, picture, sha256, shared};
 
 #[derive(Deserialize)]
 struct Recording {
@@ -132,6 +131,9 @@ fn pictures() {
     all.check("all pictures", 0.30, 0.025);
 }
 
+/// The tracker feeds each frame's answer into the next one's crop, whose coordinates are rounded: a difference of 1e-7
+/// in one of them grows to 0.1 px and more within ten frames, in MediaPipe as here. What is seen is therefore not the
+/// distance from MediaPipe but how far two such runs drift apart (0.2 to 0.4 px at the worst point of the worst frame).
 #[test]
 fn videos() {
     let Some(shared) = shared("videos") else {

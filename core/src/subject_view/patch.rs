@@ -1,0 +1,300 @@
+//! A drawn part, ready to be blended onto I420 many times.
+//!
+//! Rows are coded as runs: nothing is kept of what is transparent, and an even surface costs no memory per pixel.
+//! Colours are BT.601 limited range and already multiplied by their alpha, so that blending is
+//! `out = colour + in * (255 - alpha) / 255`, in integers.
+
+use super::layout::Area;
+use crate::picture::I420Mut;
+
+/// A stretch of equal pixels is kept as one pixel from this length on.
+const EVEN: usize = 32;
+/// A run goes on over fewer transparent pixels than this.
+const GAP: usize = 8;
+
+/// A part of the picture with transparency.
+#[derive(Default)]
+pub(super) struct Patch {
+    area: Area,
+    luma: Plane<1>,
+    chroma: Plane<2>,
+}
+
+/// Run-length coded samples of N components that share their alpha.
+struct Plane<const N: usize> {
+    runs: Vec<Run>,
+    alpha: Vec<u8>,
+    components: [Vec<u8>; N],
+}
+
+/// A stretch of one row.
+#[derive(Clone, Copy)]
+struct Run {
+    row: u32,
+    start: u32,
+    length: u32,
+    /// The place of its first sample.
+    at: u32,
+    /// All of it looks like the first sample.
+    even: bool,
+}
+
+/// Alpha and components of one sample.
+type Sample<const N: usize> = (u8, [u8; N]);
+
+impl Patch {
+    /// From premultiplied ARGB in native byte order as cairo draws it, `stride` bytes from row to row, for `area` of
+    /// the picture.
+    pub(super) fn from_argb(area: Area, argb: &[u8], stride: usize) -> Self {
+        let pixel = |x: usize, y: usize| -> [i32; 4] {
+            let at = y * stride + 4 * x;
+            let bytes = argb.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+            let value = u32::from_ne_bytes(bytes.unwrap_or_default());
+            [value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255].map(|part| part as i32)
+        };
+        let mut luma = Plane::default();
+        for y in 0..area.height {
+            let row: Vec<Sample<1>> = (0..area.width).map(|x| luma_of(pixel(x, y))).collect();
+            luma.push_row(y, &row);
+        }
+        let mut chroma = Plane::default();
+        for y in 0..area.height / 2 {
+            let block = |x: usize| {
+                let corners = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| pixel(2 * x + dx, 2 * y + dy));
+                let sum = |part: usize| corners.iter().map(|corner| corner[part]).sum::<i32>();
+                chroma_of([0, 1, 2, 3].map(|part| (sum(part) + 2) / 4))
+            };
+            let row: Vec<Sample<2>> = (0..area.width / 2).map(block).collect();
+            chroma.push_row(y, &row);
+        }
+        Self { area, luma, chroma }
+    }
+
+    /// Blends the patch onto a picture. What reaches beyond the picture is left out.
+    pub(super) fn blend(&self, out: &mut I420Mut) {
+        self.blend_columns(self.area.width, out);
+    }
+
+    /// Blends the first columns of the patch only.
+    pub(super) fn blend_columns(&self, columns: usize, out: &mut I420Mut) {
+        let Area { x, y, .. } = self.area;
+        let (width, height) = (out.width, out.height);
+        self.luma.blend(0, (x, y), columns, Target { data: out.y, stride: out.y_stride, width, height });
+        let (origin, columns) = ((x / 2, y / 2), columns / 2);
+        let (width, height, stride) = (width.div_ceil(2), height.div_ceil(2), out.uv_stride);
+        self.chroma.blend(0, origin, columns, Target { data: out.u, stride, width, height });
+        self.chroma.blend(1, origin, columns, Target { data: out.v, stride, width, height });
+    }
+
+    /// Bytes of memory that the patch keeps.
+    pub(super) fn memory(&self) -> usize {
+        self.luma.memory() + self.chroma.memory()
+    }
+}
+
+/// A plane of the picture.
+struct Target<'a> {
+    data: &'a mut [u8],
+    stride: usize,
+    width: usize,
+    height: usize,
+}
+
+impl<const N: usize> Default for Plane<N> {
+    fn default() -> Self {
+        Self { runs: Vec::new(), alpha: Vec::new(), components: std::array::from_fn(|_| Vec::new()) }
+    }
+}
+
+impl<const N: usize> Plane<N> {
+    fn push_row(&mut self, row: usize, samples: &[Sample<N>]) {
+        let equal_from = |at: usize| samples[at..].iter().take_while(|sample| **sample == samples[at]).count();
+        let mut at = 0;
+        while at < samples.len() {
+            let equal = equal_from(at);
+            if samples[at].0 == 0 && (equal >= GAP || at + equal == samples.len()) {
+                at += equal;
+            } else if equal >= EVEN {
+                self.push_run(row, at, equal, &samples[at..=at]);
+                at += equal;
+            } else {
+                // Up to the next gap, even stretch or end of the row.
+                let mut end = at + equal;
+                while end < samples.len() {
+                    let equal = equal_from(end);
+                    if equal >= EVEN || (samples[end].0 == 0 && equal >= GAP) {
+                        break;
+                    }
+                    end += equal;
+                }
+                self.push_run(row, at, end - at, &samples[at..end]);
+                at = end;
+            }
+        }
+    }
+
+    /// One sample for a whole run makes it even.
+    fn push_run(&mut self, row: usize, start: usize, length: usize, samples: &[Sample<N>]) {
+        let at = self.alpha.len() as u32;
+        let even = samples.len() < length;
+        self.runs.push(Run { row: row as u32, start: start as u32, length: length as u32, at, even });
+        for (alpha, components) in samples {
+            self.alpha.push(*alpha);
+            self.components.iter_mut().zip(components).for_each(|(all, one)| all.push(*one));
+        }
+    }
+
+    fn blend(&self, component: usize, origin: (usize, usize), columns: usize, target: Target) {
+        let colour = &self.components[component];
+        let columns = columns.min(target.width.saturating_sub(origin.0));
+        for run in &self.runs {
+            let (start, at) = (run.start as usize, run.at as usize);
+            let row = origin.1 + run.row as usize;
+            let end = columns.min(start + run.length as usize);
+            if row >= target.height || end <= start {
+                continue;
+            }
+            let first = row * target.stride + origin.0 + start;
+            let Some(line) = target.data.get_mut(first..first + end - start) else { continue };
+            if run.even {
+                let (alpha, colour) = (self.alpha[at], colour[at]);
+                line.iter_mut().for_each(|sample| *sample = mix(*sample, alpha, colour));
+            } else {
+                let pixels = self.alpha[at..].iter().zip(&colour[at..]);
+                line.iter_mut()
+                    .zip(pixels)
+                    .for_each(|(sample, (alpha, colour))| *sample = mix(*sample, *alpha, *colour));
+            }
+        }
+    }
+
+    fn memory(&self) -> usize {
+        let samples = self.alpha.capacity() + self.components.iter().map(Vec::capacity).sum::<usize>();
+        samples + self.runs.capacity() * size_of::<Run>()
+    }
+}
+
+/// `colour + sample * (255 - alpha) / 255`, rounded; the division is exact for all bytes.
+fn mix(sample: u8, alpha: u8, colour: u8) -> u8 {
+    let rest = u16::from(sample) * u16::from(255 - alpha) + 128;
+    colour.saturating_add(((rest + (rest >> 8)) >> 8) as u8)
+}
+
+/// BT.601 limited range, of premultiplied parts 0..255 (`a, r, g, b`), in 16 bits after the point.
+fn luma_of([a, r, g, b]: [i32; 4]) -> Sample<1> {
+    // 65.481, 128.553, 24.966 / 255; the offset 16 / 255 per alpha.
+    let y = (16 * 65536 / 255 * a + 16829 * r + 33039 * g + 6416 * b + 32768) >> 16;
+    (a as u8, [y.clamp(0, 255) as u8])
+}
+
+fn chroma_of([a, r, g, b]: [i32; 4]) -> Sample<2> {
+    // 112 / 255 times the colour difference; the offset 128 / 255 per alpha.
+    let offset = 128 * 65536 / 255 * a + 32768;
+    let u = (offset - 9714 * r - 19070 * g + 28784 * b) >> 16;
+    let v = (offset + 28784 * r - 24103 * g - 4681 * b) >> 16;
+    (a as u8, [u, v].map(|value| value.clamp(0, 255) as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::subject_view::picture::OwnedI420;
+
+    fn argb(area: Area, pixel: impl Fn(usize, usize) -> [u8; 4]) -> Vec<u8> {
+        let mut data = Vec::new();
+        for y in 0..area.height {
+            for x in 0..area.width {
+                let [a, r, g, b] = pixel(x, y).map(u32::from);
+                data.extend((a << 24 | r << 16 | g << 8 | b).to_ne_bytes());
+            }
+        }
+        data
+    }
+
+    fn patch(area: Area, pixel: impl Fn(usize, usize) -> [u8; 4]) -> Patch {
+        Patch::from_argb(area, &argb(area, pixel), 4 * area.width)
+    }
+
+    #[test]
+    fn mixing_is_exact() {
+        for sample in 0..=255_u8 {
+            for alpha in 0..=255_u8 {
+                let expected = (f64::from(sample) * f64::from(255 - alpha) / 255.0).round() as u8;
+                assert_eq!(mix(sample, alpha, 0), expected, "{sample} {alpha}");
+            }
+        }
+    }
+
+    #[test]
+    fn colours_are_bt601_limited() {
+        let cases = [
+            ([0, 0, 0], [16, 128, 128]),
+            ([255, 255, 255], [235, 128, 128]),
+            ([255, 0, 0], [81, 90, 240]),
+            ([0, 255, 0], [145, 54, 34]),
+            ([0, 0, 255], [41, 240, 110]),
+        ];
+        for ([r, g, b], expected) in cases {
+            let (alpha, [y]) = luma_of([255, r, g, b]);
+            let (_, [u, v]) = chroma_of([255, r, g, b]);
+            assert_eq!((alpha, [y, u, v]), (255, expected));
+        }
+    }
+
+    /// Any picture blended through runs equals the same picture blended pixel by pixel.
+    #[test]
+    fn runs_change_nothing() {
+        let area = Area { x: 4, y: 2, width: 150, height: 12 };
+        // Gaps, even stretches and noise of all lengths.
+        let pixel = |x: usize, y: usize| match (x / (3 + 7 * (y / 2)) + y / 2) % 4 {
+            0 => [0, 0, 0, 0],
+            1 => [128, 100, 20, 60],
+            2 => [255, 200, (x * 7 % 200) as u8, 10],
+            _ => [(60 + x * 5 % 100) as u8, 30, 20, 60],
+        };
+        let patch = patch(area, pixel);
+        let before = OwnedI420::noise(170, 20);
+        let mut blended = before.clone();
+        patch.blend(&mut blended.as_mut());
+        let mut expected = before;
+        for y in 0..area.height {
+            for x in 0..area.width {
+                let (alpha, [luma]) = luma_of(pixel(x, y).map(i32::from));
+                let at = (y + 2) * 170 + x + 4;
+                expected.y[at] = mix(expected.y[at], alpha, luma);
+            }
+        }
+        assert_eq!(blended.y, expected.y);
+        let (column, row) = (30, 4);
+        let sum = |part: usize| {
+            let corner = |dx, dy| i32::from(pixel(2 * column + dx, 2 * row + dy)[part]);
+            (corner(0, 0) + corner(1, 0) + corner(0, 1) + corner(1, 1) + 2) / 4
+        };
+        let (alpha, [u, v]) = chroma_of([0, 1, 2, 3].map(sum));
+        let at = (row + 1) * 85 + column + 2;
+        assert_eq!([blended.u[at], blended.v[at]], [mix(expected.u[at], alpha, u), mix(expected.v[at], alpha, v)]);
+    }
+
+    #[test]
+    fn an_even_surface_costs_no_memory_per_pixel() {
+        let area = Area { x: 0, y: 0, width: 600, height: 100 };
+        let even = patch(area, |_, _| [150, 0, 0, 0]);
+        assert!(even.memory() < 16 * 1024, "{}", even.memory());
+        assert_eq!(patch(area, |_, _| [0; 4]).memory(), 0);
+    }
+
+    #[test]
+    fn columns_are_cut_and_what_is_outside_is_left_out() {
+        let area = Area { x: 10, y: 10, width: 64, height: 8 };
+        let white = patch(area, |_, _| [255; 4]);
+        let mut picture = OwnedI420::filled(40, 16, [16, 128, 128]);
+        white.blend_columns(20, &mut picture.as_mut());
+        let lit = |picture: &OwnedI420| picture.y.iter().filter(|luma| **luma == 235).count();
+        assert_eq!(lit(&picture), 20 * 6);
+        white.blend(&mut picture.as_mut());
+        assert_eq!(lit(&picture), 30 * 6);
+        let mut odd = OwnedI420::filled(13, 11, [16, 128, 128]);
+        white.blend(&mut odd.as_mut());
+        assert_eq!(lit(&odd), 3);
+    }
+}

@@ -1,0 +1,18 @@
+//! Tests that need the models, and most of them the shared data as well.
+//!
+//! | module | what |
+//! |---|---|
+//! | `parity` | the landmarker against MediaPipe's own answers |
+//! | `gestures` | every gesture of the clips, at the frame where MediaPipe completes it |
+//! | `faces` | several faces, none, lost and found, I420, which way is which |
+//! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
+//! | `engine` | streams, pictures and embeddings through the engine, with its real networks |
+
+#![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
+
+mod engine;
+mod faces;
+mod gestures;
+mod matching;
+mod parity;
+mod support;

@@ -1,0 +1,5 @@
+//! The subcommands that are not the service itself. One file each.
+
+pub mod compare;
+pub mod controller;
+pub mod models;
