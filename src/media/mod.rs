@@ -81,7 +81,7 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("videoflip", "gstreamer1.0-plugins-good"),
     ("capssetter", "gstreamer1.0-plugins-good"),
     ("webrtcbin", "gstreamer1.0-plugins-bad"),
-    ("dtlssrtpdec", "gstreamer1.0-plugins-bad"),
+    ("dtlsdec", "gstreamer1.0-plugins-bad"),
     ("srtpdec", "gstreamer1.0-plugins-bad"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
     ("nicesrc", "gstreamer1.0-nice"),
@@ -89,8 +89,9 @@ const ELEMENTS: &[(&str, &str)] = &[
     ("avdec_h264", "gstreamer1.0-libav"),
 ];
 
-/// Starts GStreamer, registers our elements and looks whether all others are installed. To be called once, at start;
-/// further calls do nothing.
+/// Starts GStreamer, registers our elements, looks whether all others are installed and makes the process's DTLS
+/// certificate, so that the first call does not wait for any of it. To be called once, at start; further calls do
+/// nothing.
 pub fn init() -> Result<(), MediaError> {
     static REGISTERED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
     gst::init()?;
@@ -103,6 +104,8 @@ pub fn init() -> Result<(), MediaError> {
     let is_missing = |name| gst::ElementFactory::find(name).is_none_or(|factory| factory.load().is_err());
     let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| is_missing(name)).collect();
     if missing.is_empty() {
+        // GStreamer makes one RSA key for the whole process when the first of these is made: 0.1 to 1 s of computing.
+        gst::ElementFactory::make("dtlsdec").build().map_err(|error| MediaError::element("no DTLS certificate", error))?;
         return Ok(());
     }
     let elements: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();

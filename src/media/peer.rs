@@ -25,8 +25,8 @@ use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
 use super::pipeline::RunningPipeline;
 use super::sdp::{DigestAlgorithm, Fingerprint};
 
-/// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually).
-const STEP_LIMIT: Duration = Duration::from_secs(5);
+/// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually; more on a machine that is busy).
+const STEP_LIMIT: Duration = Duration::from_secs(10);
 
 /// What happens to a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]

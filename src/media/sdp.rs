@@ -359,10 +359,8 @@ impl Offer {
         for feedback in offered.iter().flat_map(|offered| &offered.feedback) {
             line(format_args!("a=rtcp-fb:{payload} {feedback}"));
         }
-        if let (Codec::H264, Some(level)) = (codec, offered.and_then(|offered| offered.parameter("profile-level-id"))) {
-            line(format_args!(
-                "a=fmtp:{payload} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level}"
-            ));
+        if let Some(parameters) = self.h264_parameters(chosen) {
+            line(format_args!("{parameters}"));
         }
         if let Some(rtx) = rtx_payload {
             line(format_args!("a=rtpmap:{rtx} rtx/90000"));
@@ -392,9 +390,23 @@ impl Offer {
         format!("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n{media}")
     }
 
-    /// `webrtcbin`'s answer to [`Self::for_webrtcbin`], with the other sections of the real offer refused.
-    pub fn complete_answer(&self, answer: &str) -> String {
-        let mut text = answer.to_string();
+    /// `a=fmtp` of H264, as it was offered.
+    fn h264_parameters(&self, chosen: &Chosen) -> Option<String> {
+        let payload = chosen.payload;
+        let offered = self.payloads.iter().find(|offered| offered.number == payload && offered.is(Codec::H264))?;
+        let level = offered.parameter("profile-level-id")?;
+        Some(format!("a=fmtp:{payload} level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={level}"))
+    }
+
+    /// `webrtcbin`'s answer to [`Self::for_webrtcbin`] as the answer to the real offer: the other sections are refused,
+    /// and H264 has its profile, which GStreamer 1.22 loses.
+    pub fn complete_answer(&self, chosen: &Chosen, answer: &str) -> String {
+        let mut text = String::with_capacity(answer.len() + 256);
+        let (parameters, theirs) = (self.h264_parameters(chosen), format!("a=fmtp:{} ", chosen.payload));
+        for line in answer.lines() {
+            text += parameters.as_deref().filter(|_| line.starts_with(&theirs)).unwrap_or(line);
+            text += "\r\n";
+        }
         for Refused { kind, protocol, format, mid } in &self.refused {
             write!(text, "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\n")
                 .expect("a String takes everything");
@@ -518,7 +530,10 @@ mod tests {
         let chosen = offer.choose(&[Codec::H264, Codec::Vp8]).unwrap();
         assert_eq!(chosen, Chosen { codec: Codec::H264, payload: 39, rtx_payload: Some(40) });
         let text = offer.for_webrtcbin(&chosen);
-        assert!(text.contains("a=fmtp:39 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"));
+        let line = "a=fmtp:39 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n";
+        assert!(text.contains(line));
+        let answer = "v=0\r\na=fmtp:39 packetization-mode=1\r\na=fmtp:40 apt=39\r\n";
+        assert_eq!(offer.complete_answer(&chosen, answer), format!("v=0\r\n{line}a=fmtp:40 apt=39\r\n"));
         for (id, expected) in
             [("42e01f", true), ("42c01f", true), ("42001f", false), ("64001f", false), ("42e0", false), ("", false)]
         {
@@ -533,8 +548,8 @@ mod tests {
                m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:2\r\n";
         let offer = Offer::parse(&text).unwrap();
         assert_eq!(
-            offer.complete_answer("ANSWER\r\n"),
-            "ANSWER\r\nm=audio 0 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:1\r\n\
+            offer.complete_answer(&offer.choose(&Codec::ALL).unwrap(), "a=fmtp:96 x\r\n"),
+            "a=fmtp:96 x\r\nm=audio 0 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:1\r\n\
              m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=inactive\r\na=mid:2\r\n"
         );
     }

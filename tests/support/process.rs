@@ -11,3 +11,24 @@ pub fn holdings() -> Holdings {
     let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
     Holdings { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }
 }
+
+/// For tests that count what the process holds: runs the test of this name in a process of its own. `true` in there.
+pub fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "VISION_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program).args(["--exact", test, "--nocapture"]).env(ALONE, "1").output();
+    let output = output.unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+    false
+}
+
+/// An empty folder for one test.
+pub fn scratch_folder(name: &str) -> std::path::PathBuf {
+    let folder = std::env::temp_dir().join(format!("vision-test-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}

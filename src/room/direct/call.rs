@@ -279,7 +279,7 @@ impl Call {
         let deadline = Some(Instant::now() + CONNECT_LIMIT);
         let ufrag = offer.ufrag().to_string();
         let connection = Connection { peer, events, branch, deadline, ufrag, candidates: 0 };
-        Ok((connection, offer.complete_answer(&answer)))
+        Ok((connection, offer.complete_answer(chosen, &answer)))
     }
 
     async fn peer_event(&mut self, event: PeerEvent) {

@@ -13,10 +13,14 @@ pub const MAX_BYTES: usize = 2 * MAX_SDP_BYTES;
 pub const CLOSE_BUSY: u16 = 4001;
 /// Close code: the call is over, do not come back.
 pub const CLOSE_ENDED: u16 = 4000;
-/// Close code: another connection of the same subject took over, or this one was taken for dead.
+/// Close code: another connection took the seat, because this one did not answer.
 pub const CLOSE_REPLACED: u16 = 4002;
 /// Close code: more messages than any page sends.
 pub const CLOSE_FLOOD: u16 = 4003;
+/// Close code: nothing was heard for too long; coming back is welcome.
+pub const CLOSE_SILENT: u16 = 4004;
+/// Close code: after the page's goodbye (RFC 6455, 7.4.1).
+pub const CLOSE_NORMAL: u16 = 1000;
 
 /// What a page says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,9 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use warp::ws::{Message, WebSocket};
 
-use super::message::{CLOSE_BUSY, CLOSE_FLOOD, CLOSE_REPLACED, ClientMessage, ServerMessage};
+use super::message::{
+    CLOSE_BUSY, CLOSE_FLOOD, CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_SILENT, ClientMessage, ServerMessage,
+};
 use super::seats::{Seats, ToSubject};
 
 /// How often the page is pinged.
@@ -58,7 +60,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
             _ = heartbeat.tick() => {
                 if heard.elapsed() > SILENCE_LIMIT {
                     tracing::info!(room, "the subject's page has gone quiet");
-                    break Some(CLOSE_REPLACED);
+                    break Some(CLOSE_SILENT);
                 }
                 if write(&mut socket, Message::ping(Vec::new())).await.is_err() { break None }
             }
@@ -72,7 +74,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
                 if message.is_close() { break None }
                 if flood.is_too_much() { break Some(CLOSE_FLOOD) }
                 let reply = match message.to_str().map(ClientMessage::parse) {
-                    Ok(Ok(ClientMessage::Bye)) => break Some(CLOSE_REPLACED),
+                    Ok(Ok(ClientMessage::Bye)) => break Some(CLOSE_NORMAL),
                     Ok(Ok(message)) => {
                         if seat.forward(message) { continue }
                         "no verification has started yet: wait for ready".into()
