@@ -160,10 +160,11 @@ fn rest(mesh: &Mesh) -> Shape {
         let meeting = [0, 1, 2].map(|k| upper[k] + REST_MEETING * (lower[k] - upper[k]));
         for (lip, edge) in [(&UPPER_LIP, upper), (&LOWER_LIP, lower)] {
             for (line, follows) in lip.iter().zip(LIP_LINES) {
-                let x = local(line[column])[0];
+                let from = local(line[column]);
+                let [x, y, z] = [0, 1, 2].map(|k| from[k] + follows * (meeting[k] - edge[k]));
                 let sideways = (x / half).clamp(-1.2, 1.2);
-                let [dx, dy, dz] = [0, 1, 2].map(|k| follows * (meeting[k] - edge[k]));
-                sketch.put(line[column], [dx - REST_NARROWER * x, dy + REST_CORNER_DROP * sideways * sideways, dz]);
+                let to = [x * (1.0 - REST_NARROWER), y + REST_CORNER_DROP * sideways * sideways, z];
+                sketch.put(line[column], [0, 1, 2].map(|k| to[k] - from[k]));
             }
         }
     }
