@@ -92,9 +92,6 @@ impl Services {
         let challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
-        let info = engine.info();
-        let models: Vec<_> = info.models.iter().filter(|m| m.in_use).map(|m| m.id).collect();
-        tracing::info!(provider = info.provider.name(), workers = info.workers, models = models.join(" "), "networks are loaded");
         let c = &config;
         let controller = ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
         let references = ReferenceLoader::new(ReferenceLimits {

@@ -1,5 +1,7 @@
 //! Logs: tracing to standard error, with what GStreamer has to say bridged into it.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -13,7 +15,7 @@ pub fn init(log: &Log) {
     let default = format!("{default},ort=warn,hyper=warn,h2=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Fails only when a subscriber is set already, as in tests.
     let _ = match log.format {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),

@@ -1,10 +1,12 @@
 //! Integration tests, one binary.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod browser;
+mod cli;
 mod http_api;
 mod media_roundtrip;
+mod process;
 mod room_direct;
-
 mod support;
 mod verification;
 mod web_pages;

@@ -13,6 +13,7 @@
 //! | [`locales`] | what is said, in five languages and more |
 //! | [`contact_sheet`] | pictures side by side with captions |
 //! | [`subject_view`] | what the subject sees, composed onto I420 |
+//! | [`plot`] | signals over time as an SVG picture |
 
 pub mod challenge;
 pub mod contact_sheet;
@@ -21,5 +22,6 @@ pub mod gestures;
 pub mod locales;
 pub mod picture;
 pub mod portrait;
+pub mod plot;
 pub mod position;
 pub mod subject_view;

@@ -12,7 +12,9 @@ use crate::media::{Frame, FrameSink};
 
 /// How long after a step has begun its picture is taken: when it has been encoded, sent and decoded, and the subject has begun
 /// to follow it.
-const DELAY: Duration = Duration::from_millis(1100);
+const DELAY: Duration = Duration::from_millis(1500);
+/// A step that was shown for less time than this has no page: what the subject saw was the step before.
+const GLIMPSE: Duration = Duration::from_millis(400);
 
 /// The sheet cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +57,9 @@ impl Album {
     /// Another step begins.
     pub fn turn(&self, caption: &str) {
         let mut pages = self.lock();
-        if let (Some((_, caption)), Some(frame)) = (pages.open.take(), pages.newest.take()) {
+        if let (Some((since, caption)), Some(frame)) = (pages.open.take(), pages.newest.take())
+            && since.elapsed() >= GLIMPSE
+        {
             pages.done.push((caption, frame.picture.view().to_rgb()));
         }
         pages.open = Some((Instant::now(), caption.to_owned()));

@@ -105,7 +105,8 @@ impl Screen {
         self.shared.changed.notify_one();
     }
 
-    /// How long after the first frame the first picture with any words on it was handed to the subject's connection.
+    /// How long after the first frame came in the first picture with that frame and any words on it was handed to the
+    /// subject's connection.
     pub fn first_text_after(&self) -> Option<Duration> {
         let slot = self.shared.lock();
         Some(slot.first_text?.saturating_duration_since(slot.first_frame?))
@@ -219,7 +220,7 @@ impl Worker {
             // a connection that is just closing refuses; it will be detached
             pushed = target.push_buffer(picture.into_buffer()).is_ok();
         }
-        if pushed && has_words(&work.view) {
+        if pushed && input.is_some() && has_words(&work.view) {
             self.shared.lock().first_text.get_or_insert_with(Instant::now);
         }
         Ok(())

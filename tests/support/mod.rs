@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod call;
+pub mod child;
 pub mod chromium;
 pub mod controller;
 pub mod process;

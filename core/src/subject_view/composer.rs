@@ -18,8 +18,7 @@ const PULSE: Duration = Duration::from_millis(1600);
 /// It is drawn in so many sizes.
 const PULSE_PHASES: usize = 16;
 
-/// Composes what one subject sees. Belongs to one flow; can be sent to another thread, but compose on one: the thread
-/// that draws text keeps pango's fonts.
+/// Composes what one subject sees. Belongs to one flow; any thread may compose.
 #[derive(Default)]
 pub struct Composer {
     painter: PicturePainter,
@@ -34,7 +33,8 @@ pub struct Composer {
 struct Parts {
     message: Part<String>,
     warning: Part<String>,
-    guide: Part<Guide>,
+    /// One for each state: they come and go quickly.
+    guide: [Part<Guide>; 4],
     outcome: Part<OutcomeView>,
     step: Part<Step>,
     veil: Part<()>,
@@ -94,8 +94,8 @@ impl Composer {
         let pulses = view.outcome.is_none() && (view.waiting || !has_picture);
         if let Some(outcome) = view.outcome {
             parts.outcome.get(&outcome, renders, |outcome| paint::outcome(layout, *outcome)).blend(out);
-        } else if has_picture && !pulses {
-            parts.guide.get(&view.guide, renders, |guide| paint::guide(layout, *guide)).blend(out);
+        } else if has_picture && !pulses && view.guide != Guide::Hidden {
+            parts.guide[view.guide as usize].get(&view.guide, renders, |guide| paint::guide(layout, *guide)).blend(out);
         }
         if pulses {
             if has_picture {
@@ -130,8 +130,9 @@ impl Composer {
     pub fn memory(&self) -> usize {
         let Parts { message, warning, guide, outcome, step, veil, track, bar, pulse } = &self.parts;
         let texts = message.memory() + warning.memory() + step.memory();
-        let shapes = guide.memory() + outcome.memory() + veil.memory() + track.memory() + bar.memory();
-        texts + shapes + pulse.iter().map(Part::memory).sum::<usize>()
+        let shapes = outcome.memory() + veil.memory() + track.memory() + bar.memory();
+        let guides: usize = guide.iter().map(Part::memory).sum();
+        texts + shapes + guides + pulse.iter().map(Part::memory).sum::<usize>()
     }
 }
 
@@ -161,11 +162,13 @@ mod tests {
         out
     }
 
+    type Places = Vec<(usize, usize)>;
+
     /// The samples of two pictures that differ, as places in luma and chroma.
-    fn differences(a: &OwnedI420, b: &OwnedI420, width: usize) -> (Vec<(usize, usize)>, Vec<(usize, usize)>) {
+    fn differences(a: &OwnedI420, b: &OwnedI420, width: usize) -> (Places, Places) {
         let places = |a: &[u8], b: &[u8], width: usize| {
             let differ = a.iter().zip(b).enumerate().filter(|(_, (a, b))| a != b);
-            differ.map(|(at, _)| (at % width, at / width)).collect::<Vec<_>>()
+            differ.map(|(at, _)| (at % width, at / width)).collect::<Places>()
         };
         let chroma = [places(&a.u, &b.u, width / 2), places(&a.v, &b.v, width / 2)].concat();
         (places(&a.y, &b.y, width), chroma)

@@ -1,6 +1,9 @@
 //! The parts of the view, drawn with cairo into [`Patch`]es.
 
-use std::f64::consts::{FRAC_PI_2, TAU};
+use std::{
+    cmp::Ordering,
+    f64::consts::{FRAC_PI_2, TAU},
+};
 
 use cairo::{Context, Format, ImageSurface, LineCap, LineJoin};
 
@@ -8,7 +11,7 @@ use super::{
     Guide, OutcomeView, Step,
     layout::{Area, Layout},
     patch::Patch,
-    text::Fitted,
+    text::{Fitted, with_fonts},
 };
 
 type Colour = [f64; 4];
@@ -42,31 +45,34 @@ enum Edge {
 }
 
 fn card(largest: Area, edge: Edge, text: &str, font: f64, colour: Colour) -> Patch {
-    let (pad_x, pad_y) = (font * 0.5, font * 0.3);
-    let (width, height) = (largest.width as f64, largest.height as f64);
-    let Some(text) = Fitted::new(text, font, width - 2.0 * pad_x, height - 2.0 * pad_y) else {
-        return Patch::default();
-    };
-    let even = |value: f64, limit: usize| (2 * (value / 2.0).ceil() as usize).min(limit);
-    let card_height = even(text.height + 2.0 * pad_y, largest.height);
-    // A message fills the width, so that it does not jump from one to the next; a warning is only as wide as it is long.
-    let card_width = match edge {
-        Edge::Top => largest.width,
-        Edge::Bottom => even(text.width + 2.0 * pad_x, largest.width),
-    };
-    let area = Area {
-        x: largest.x + (largest.width - card_width) / 2 / 2 * 2,
-        y: if edge == Edge::Top { largest.y } else { largest.y + largest.height - card_height },
-        width: card_width,
-        height: card_height,
-    };
-    draw(area, |cr| {
-        let (width, height) = (area.width as f64, area.height as f64);
-        rounded(cr, 0.0, 0.0, width, height, (font * 0.5).min(height / 2.0));
-        fill(cr, CARD)?;
-        source(cr, colour);
-        text.draw(cr, (width - text.width) / 2.0, (height - text.height) / 2.0);
-        Ok(())
+    let text = text.to_owned();
+    with_fonts(move || {
+        let (pad_x, pad_y) = (font * 0.5, font * 0.3);
+        let (width, height) = (largest.width as f64, largest.height as f64);
+        let Some(text) = Fitted::new(&text, font, width - 2.0 * pad_x, height - 2.0 * pad_y) else {
+            return Patch::default();
+        };
+        let even = |value: f64, limit: usize| (2 * (value / 2.0).ceil() as usize).min(limit);
+        let card_height = even(text.height + 2.0 * pad_y, largest.height);
+        // A message fills the width, so that it does not jump from one to the next; a warning is as wide as it is long.
+        let card_width = match edge {
+            Edge::Top => largest.width,
+            Edge::Bottom => even(text.width + 2.0 * pad_x, largest.width),
+        };
+        let area = Area {
+            x: largest.x + (largest.width - card_width) / 2 / 2 * 2,
+            y: if edge == Edge::Top { largest.y } else { largest.y + largest.height - card_height },
+            width: card_width,
+            height: card_height,
+        };
+        draw(area, |cr| {
+            let (width, height) = (area.width as f64, area.height as f64);
+            rounded(cr, 0.0, 0.0, width, height, (font * 0.5).min(height / 2.0));
+            fill(cr, CARD)?;
+            source(cr, colour);
+            text.draw(cr, (width - text.width) / 2.0, (height - text.height) / 2.0);
+            Ok(())
+        })
     })
 }
 
@@ -133,34 +139,41 @@ pub(super) fn outcome(layout: &Layout, outcome: OutcomeView) -> Patch {
 /// A dot for each step (the current one long), and "1 / 2" where that can be read.
 pub(super) fn step(layout: &Layout, step: Step) -> Patch {
     let area = layout.step;
-    let height = area.height as f64;
-    let number = format!("{} / {}", step.current, step.total);
-    let font = height * 0.8;
-    let number = (font >= 9.0).then(|| Fitted::new(&number, font, area.width as f64 / 3.0, height * 1.2)).flatten();
-    draw(area, |cr| {
-        let dots = if step.total <= 6 { step.total } else { 0 };
-        let (dot, gap) = (height * 0.42, height * 0.36);
-        let width_of = |i: usize| if i + 1 == step.current { dot * 2.6 } else { dot };
-        let dots_width: f64 = (0..dots).map(|i| width_of(i) + gap).sum();
-        let number_width = number.as_ref().map_or(0.0, |number| gap + number.width);
-        let total = dots_width + number_width;
-        let pad = height * 0.5;
-        let mut x = (area.width as f64 - total) / 2.0;
-        rounded(cr, x - pad, 0.0, total + 2.0 * pad, height, height / 2.0);
-        fill(cr, with_alpha(CARD, 0.55))?;
-        for i in 0..dots {
-            let alpha = if i < step.current { 1.0 } else { 0.4 };
-            let colour = if i + 1 < step.current { GREEN } else { with_alpha(WHITE, alpha) };
-            rounded(cr, x, (height - dot) / 2.0, width_of(i), dot, dot / 2.0);
-            fill(cr, colour)?;
-            x += width_of(i) + gap;
-        }
-        if let Some(number) = &number {
-            source(cr, WHITE);
-            number.draw(cr, x + gap, (height - number.height) / 2.0);
-        }
-        Ok(())
+    with_fonts(move || {
+        let height = area.height as f64;
+        let number = format!("{} / {}", step.current, step.total);
+        let font = height * 0.8;
+        let number = (font >= 9.0).then(|| Fitted::new(&number, font, area.width as f64 / 3.0, height * 1.2)).flatten();
+        draw(area, |cr| paint_step(cr, area, step, number.as_ref()))
     })
+}
+
+fn paint_step(cr: &Context, area: Area, step: Step, number: Option<&Fitted>) -> Result<(), cairo::Error> {
+    let height = area.height as f64;
+    // More dots than these say less than the number.
+    let dots = if step.total <= 6 { step.total } else { 0 };
+    let (dot, gap, pad) = (height * 0.42, height * 0.36, height * 0.5);
+    let width_of = |i: usize| if i + 1 == step.current { dot * 2.6 } else { dot };
+    let dots_width: f64 = (0..dots).map(|i| width_of(i) + gap).sum::<f64>() - gap;
+    let width = dots_width + number.map_or(0.0, |number| 2.0 * gap + number.width);
+    let mut x = (area.width as f64 - width) / 2.0;
+    rounded(cr, x - pad, 0.0, width + 2.0 * pad, height, height / 2.0);
+    fill(cr, with_alpha(CARD, 0.55))?;
+    for i in 0..dots {
+        let colour = match (i + 1).cmp(&step.current) {
+            Ordering::Less => GREEN,
+            Ordering::Equal => WHITE,
+            Ordering::Greater => with_alpha(WHITE, 0.4),
+        };
+        rounded(cr, x, (height - dot) / 2.0, width_of(i), dot, dot / 2.0);
+        fill(cr, colour)?;
+        x += width_of(i) + gap;
+    }
+    if let Some(number) = number {
+        source(cr, WHITE);
+        number.draw(cr, x + gap, (height - number.height) / 2.0);
+    }
+    Ok(())
 }
 
 /// The bar of time left at its full length; `urgent` when little is left.

@@ -46,26 +46,22 @@ impl Patch {
     /// From premultiplied ARGB in native byte order as cairo draws it, `stride` bytes from row to row, for `area` of
     /// the picture.
     pub(super) fn from_argb(area: Area, argb: &[u8], stride: usize) -> Self {
-        let pixel = |x: usize, y: usize| -> [i32; 4] {
-            let at = y * stride + 4 * x;
-            let bytes = argb.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-            let value = u32::from_ne_bytes(bytes.unwrap_or_default());
-            [value >> 24, value >> 16 & 255, value >> 8 & 255, value & 255].map(|part| part as i32)
+        let row_of = |y: usize| {
+            let row = argb.get(y * stride..).unwrap_or_default().chunks_exact(4).take(area.width);
+            row.map(|bytes| u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
         };
-        let mut luma = Plane::default();
-        for y in 0..area.height {
-            let row: Vec<Sample<1>> = (0..area.width).map(|x| luma_of(pixel(x, y))).collect();
-            luma.push_row(y, &row);
-        }
-        let mut chroma = Plane::default();
-        for y in 0..area.height / 2 {
-            let block = |x: usize| {
-                let corners = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| pixel(2 * x + dx, 2 * y + dy));
-                let sum = |part: usize| corners.iter().map(|corner| corner[part]).sum::<i32>();
-                chroma_of([0, 1, 2, 3].map(|part| (sum(part) + 2) / 4))
-            };
-            let row: Vec<Sample<2>> = (0..area.width / 2).map(block).collect();
-            chroma.push_row(y, &row);
+        let (mut luma, mut chroma) = (Plane::default(), Plane::default());
+        let (mut upper, mut lower, mut half) = (Vec::new(), Vec::new(), Vec::new());
+        for y in (0..area.height).step_by(2) {
+            for (row, y) in [(&mut upper, y), (&mut lower, y + 1)] {
+                row.clear();
+                row.extend(row_of(y));
+                luma.push_row(y, row, luma_of);
+            }
+            half.clear();
+            let blocks = upper.chunks_exact(2).zip(lower.chunks_exact(2));
+            half.extend(blocks.map(|(upper, lower)| average([upper[0], upper[1], lower[0], lower[1]])));
+            chroma.push_row(y / 2, &half, chroma_of);
         }
         Self { area, luma, chroma }
     }
@@ -107,40 +103,42 @@ impl<const N: usize> Default for Plane<N> {
 }
 
 impl<const N: usize> Plane<N> {
-    fn push_row(&mut self, row: usize, samples: &[Sample<N>]) {
-        let equal_from = |at: usize| samples[at..].iter().take_while(|sample| **sample == samples[at]).count();
+    /// Codes a row of premultiplied ARGB pixels, each of which becomes one sample.
+    fn push_row(&mut self, row: usize, pixels: &[u32], sample_of: fn([i32; 4]) -> Sample<N>) {
+        let equal_from = |at: usize| pixels[at..].iter().take_while(|pixel| **pixel == pixels[at]).count();
         let mut at = 0;
-        while at < samples.len() {
+        while at < pixels.len() {
             let equal = equal_from(at);
-            if samples[at].0 == 0 && (equal >= GAP || at + equal == samples.len()) {
+            if pixels[at] == 0 && (equal >= GAP || at + equal == pixels.len()) {
                 at += equal;
             } else if equal >= EVEN {
-                self.push_run(row, at, equal, &samples[at..=at]);
+                self.push_run(row, at, equal, &pixels[at..=at], sample_of);
                 at += equal;
             } else {
                 // Up to the next gap, even stretch or end of the row.
                 let mut end = at + equal;
-                while end < samples.len() {
+                while end < pixels.len() {
                     let equal = equal_from(end);
-                    if equal >= EVEN || (samples[end].0 == 0 && equal >= GAP) {
+                    if equal >= EVEN || (pixels[end] == 0 && equal >= GAP) {
                         break;
                     }
                     end += equal;
                 }
-                self.push_run(row, at, end - at, &samples[at..end]);
+                self.push_run(row, at, end - at, &pixels[at..end], sample_of);
                 at = end;
             }
         }
     }
 
-    /// One sample for a whole run makes it even.
-    fn push_run(&mut self, row: usize, start: usize, length: usize, samples: &[Sample<N>]) {
+    /// One pixel for a whole run makes it even.
+    fn push_run(&mut self, row: usize, start: usize, length: usize, pixels: &[u32], of: fn([i32; 4]) -> Sample<N>) {
         let at = self.alpha.len() as u32;
-        let even = samples.len() < length;
+        let even = pixels.len() < length;
         self.runs.push(Run { row: row as u32, start: start as u32, length: length as u32, at, even });
-        for (alpha, components) in samples {
-            self.alpha.push(*alpha);
-            self.components.iter_mut().zip(components).for_each(|(all, one)| all.push(*one));
+        for pixel in pixels {
+            let (alpha, components) = of([24, 16, 8, 0].map(|shift| (pixel >> shift & 255) as i32));
+            self.alpha.push(alpha);
+            self.components.iter_mut().zip(components).for_each(|(all, one)| all.push(one));
         }
     }
 
@@ -172,6 +170,15 @@ impl<const N: usize> Plane<N> {
         let samples = self.alpha.capacity() + self.components.iter().map(Vec::capacity).sum::<usize>();
         samples + self.runs.capacity() * size_of::<Run>()
     }
+}
+
+/// The mean of four pixels, part by part, rounded: two parts at a time in the halves of a number.
+fn average(pixels: [u32; 4]) -> u32 {
+    let half = |shift: u32| {
+        let sum: u32 = pixels.iter().map(|pixel| pixel >> shift & 0x00FF_00FF).sum();
+        (sum + 0x0002_0002) >> 2 & 0x00FF_00FF
+    };
+    half(8) << 8 | half(0)
 }
 
 /// `colour + sample * (255 - alpha) / 255`, rounded; the division is exact for all bytes.

@@ -1,10 +1,17 @@
 //! Text, shaped and wrapped by pango: right-to-left, Chinese, Japanese and Korean scripts work as far as the system has
 //! fonts for them.
 //!
-//! Pango's objects belong to one thread, so none is kept: they are made when a text is drawn, from the font map that
-//! pango keeps for each thread.
+//! Pango's objects belong to one thread, and its fonts take 2 MB in each thread that draws: so there is one thread for
+//! it in the process, and [`with_fonts`] runs what needs fonts there.
 
-use std::sync::OnceLock;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        LazyLock, OnceLock,
+        mpsc::{Sender, channel},
+    },
+    thread,
+};
 
 use cairo::{Antialias, FontOptions, HintMetrics, HintStyle};
 use pango::{Alignment, EllipsizeMode, FontDescription, Layout, Weight, WrapMode, prelude::*};
@@ -23,9 +30,35 @@ pub(super) struct Fitted {
     pub(super) height: f64,
 }
 
-/// Does the system have fonts? Without any, everything but text is drawn (pango would end the process).
-/// Looked up once; the first call reads the system's font configuration, which takes some 10 ms.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The thread that draws text; `None` when the system cannot start one.
+static FONT_THREAD: LazyLock<Option<Sender<Job>>> = LazyLock::new(|| {
+    let (sender, jobs) = channel::<Job>();
+    // A text that cannot be drawn must not take the others with it.
+    let work = move || jobs.iter().for_each(|job| drop(catch_unwind(AssertUnwindSafe(job))));
+    thread::Builder::new().name("fonts".to_owned()).spawn(work).ok().map(|_| sender)
+});
+
+/// Runs something in the thread that has the fonts, and waits for it: some milliseconds. The default where that fails.
+pub(super) fn with_fonts<T: Default + Send + 'static>(draw: impl FnOnce() -> T + Send + 'static) -> T {
+    let (reply, drawn) = channel();
+    let job: Job = Box::new(move || {
+        // Nobody waits any more when the reply cannot be sent.
+        let _ = reply.send(draw());
+    });
+    let sent = FONT_THREAD.as_ref().is_some_and(|thread| thread.send(job).is_ok());
+    if sent { drawn.recv().unwrap_or_default() } else { T::default() }
+}
+
+/// Does the system have fonts? Without any, everything but text is drawn. The first call starts the thread that draws
+/// text and reads the system's font configuration, which takes some 10 ms: call it once at start.
 pub fn fonts_available() -> bool {
+    with_fonts(has_fonts)
+}
+
+/// Pango ends the process when it is asked to draw without any font, so it has to be asked for its families before.
+fn has_fonts() -> bool {
     /// Names that pango lists whether or not there is a font behind them.
     const ALIASES: [&str; 4] = ["Sans", "Serif", "Monospace", "System-ui"];
     static AVAILABLE: OnceLock<bool> = OnceLock::new();
@@ -40,7 +73,7 @@ impl Fitted {
     /// Lines become about equally long. `None` for an empty text, or when there are no fonts.
     pub(super) fn new(text: &str, font: f64, width: f64, height: f64) -> Option<Self> {
         let text = text.trim();
-        if text.is_empty() || width < 1.0 || height < 1.0 || !fonts_available() {
+        if text.is_empty() || width < 1.0 || height < 1.0 || !has_fonts() {
             return None;
         }
         let context = pangocairo::FontMap::default().create_context();
