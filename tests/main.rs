@@ -5,6 +5,7 @@ mod browser;
 mod cli;
 mod http_api;
 mod media_roundtrip;
+mod pipelines;
 mod process;
 mod room_direct;
 mod support;
