@@ -88,7 +88,8 @@ async fn the_picture_may_change_its_size_in_mid_call() {
     for codec in Codec::ALL {
         let house = House::open().await;
         let mut call = house.join("r");
-        let (subject, seen) = house.subject_with("r", "videotestsrc is-live=true", |options| options.codec = codec).await;
+        let (subject, seen) =
+            house.subject_with("r", "videotestsrc is-live=true", |options| options.codec = codec).await;
         call.media().await;
         for (input, output) in
             [((320, 240), (320, 240)), ((1280, 720), (640, 360)), ((270, 480), (270, 480)), ((720, 1280), (360, 640))]

@@ -22,10 +22,7 @@ fn caps(extmap: Option<(u8, bool)>) -> gst::Caps {
     match extmap {
         None => caps,
         Some((id, false)) => caps.field(format!("extmap-{id}"), URI),
-        Some((id, true)) => caps.field(
-            format!("extmap-{id}"),
-            gst::Array::new(["sendonly", URI, ""]),
-        ),
+        Some((id, true)) => caps.field(format!("extmap-{id}"), gst::Array::new(["sendonly", URI, ""])),
     }
     .build()
 }
@@ -55,11 +52,7 @@ fn tags(harness: &mut gst_check::Harness) -> Vec<String> {
     let mut tags = Vec::new();
     while let Some(event) = harness.try_pull_event() {
         if let gst::EventView::Tag(tag) = event.view() {
-            tags.extend(
-                tag.tag()
-                    .get::<gst::tags::ImageOrientation>()
-                    .map(|value| value.get().to_string()),
-            );
+            tags.extend(tag.tag().get::<gst::tags::ImageOrientation>().map(|value| value.get().to_string()));
         }
     }
     tags
@@ -100,19 +93,16 @@ fn the_tag_comes_before_its_packet() {
     let order = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let pad = harness.element().unwrap().static_pad("src").unwrap();
     let seen = order.clone();
-    pad.add_probe(
-        gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM,
-        move |_, info| {
-            match &info.data {
-                Some(gst::PadProbeData::Buffer(_)) => seen.lock().unwrap().push("packet"),
-                Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Tag => {
-                    seen.lock().unwrap().push("tag");
-                }
-                _ => (),
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+        match &info.data {
+            Some(gst::PadProbeData::Buffer(_)) => seen.lock().unwrap().push("packet"),
+            Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Tag => {
+                seen.lock().unwrap().push("tag");
             }
-            gst::PadProbeReturn::Ok
-        },
-    );
+            _ => (),
+        }
+        gst::PadProbeReturn::Ok
+    });
     harness.push(packet(1, None)).unwrap();
     harness.push(packet(2, Some((4, 2)))).unwrap();
     assert_eq!(*order.lock().unwrap(), ["packet", "tag", "packet"]);
@@ -128,10 +118,7 @@ fn the_id_is_found_wherever_it_is_named() {
     // the property, where caps say nothing, and over what they say
     for named in [None, Some((3, false))] {
         let mut by_property = harness(caps(named));
-        by_property
-            .element()
-            .unwrap()
-            .set_property("extension-id", 9u32);
+        by_property.element().unwrap().set_property("extension-id", 9u32);
         by_property.push(packet(1, Some((9, 2)))).unwrap();
         assert_eq!(tags(&mut by_property), ["rotate-180"]);
     }
@@ -150,18 +137,10 @@ fn the_id_is_found_wherever_it_is_named() {
 #[test]
 fn what_is_not_rtp_passes_and_says_nothing() {
     let mut harness = harness(caps(Some((11, false))));
-    for garbage in [
-        &b""[..],
-        b"x",
-        &[0x90; 12],
-        &[0xff; 40],
-        &[
-            0x90, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0xbe, 0xde, 0xff, 0xff,
-        ],
-    ] {
-        harness
-            .push(gst::Buffer::from_slice(garbage.to_vec()))
-            .unwrap();
+    for garbage in
+        [&b""[..], b"x", &[0x90; 12], &[0xff; 40], &[0x90, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7, 0xbe, 0xde, 0xff, 0xff]]
+    {
+        harness.push(gst::Buffer::from_slice(garbage.to_vec())).unwrap();
         assert_eq!(harness.pull().unwrap().size(), garbage.len());
         assert_eq!(tags(&mut harness), [""; 0]);
     }
@@ -181,29 +160,24 @@ fn the_picture_really_turns() {
     .downcast::<gst::Pipeline>()
     .unwrap();
     let pay = pipeline.by_name("pay").unwrap().static_pad("src").unwrap();
-    pay.add_probe(
-        gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST,
-        |_, info| {
-            fn mark(buffer: &mut gst::BufferRef) {
-                let second = buffer.pts().unwrap() >= gst::ClockTime::from_mseconds(500);
-                let mut rtp = gst_rtp::RTPBuffer::from_buffer_writable(buffer).unwrap();
-                if rtp.is_marker() && second {
-                    rtp.add_extension_onebyte_header(7, &[1]).unwrap();
-                }
+    pay.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, |_, info| {
+        fn mark(buffer: &mut gst::BufferRef) {
+            let second = buffer.pts().unwrap() >= gst::ClockTime::from_mseconds(500);
+            let mut rtp = gst_rtp::RTPBuffer::from_buffer_writable(buffer).unwrap();
+            if rtp.is_marker() && second {
+                rtp.add_extension_onebyte_header(7, &[1]).unwrap();
             }
-            match &mut info.data {
-                Some(gst::PadProbeData::Buffer(buffer)) => mark(buffer.make_mut()),
-                Some(gst::PadProbeData::BufferList(list)) => {
-                    list.make_mut().foreach_mut(|mut buffer, _| {
-                        mark(buffer.make_mut());
-                        std::ops::ControlFlow::Continue(Some(buffer))
-                    })
-                }
-                _ => unreachable!("probe for buffers only"),
-            };
-            gst::PadProbeReturn::Ok
-        },
-    );
+        }
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => mark(buffer.make_mut()),
+            Some(gst::PadProbeData::BufferList(list)) => list.make_mut().foreach_mut(|mut buffer, _| {
+                mark(buffer.make_mut());
+                std::ops::ControlFlow::Continue(Some(buffer))
+            }),
+            _ => unreachable!("probe for buffers only"),
+        };
+        gst::PadProbeReturn::Ok
+    });
     let appsrc = pipeline.by_name("in").unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     for n in 0..10u64 {
@@ -213,30 +187,18 @@ fn the_picture_really_turns() {
             row[32..].fill(235);
         }
         let mut buffer = gst::Buffer::from_mut_slice(picture);
-        buffer
-            .get_mut()
-            .unwrap()
-            .set_pts(gst::ClockTime::from_mseconds(n * 100));
+        buffer.get_mut().unwrap().set_pts(gst::ClockTime::from_mseconds(n * 100));
         let flow = appsrc.emit_by_name::<gst::FlowReturn>("push-buffer", &[&buffer]);
         assert_eq!(flow, gst::FlowReturn::Ok);
     }
-    assert_eq!(
-        appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]),
-        gst::FlowReturn::Ok
-    );
+    assert_eq!(appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]), gst::FlowReturn::Ok);
     let appsink = pipeline.by_name("out").unwrap();
     for n in 0..10 {
         let sample = appsink
-            .emit_by_name::<Option<gst::Sample>>(
-                "try-pull-sample",
-                &[&(5 * gst::ClockTime::SECOND.nseconds())],
-            )
+            .emit_by_name::<Option<gst::Sample>>("try-pull-sample", &[&(5 * gst::ClockTime::SECOND.nseconds())])
             .unwrap_or_else(|| panic!("picture {n} is missing"));
         let structure = sample.caps().unwrap().structure(0).unwrap();
-        let size = (
-            structure.get::<i32>("width").unwrap(),
-            structure.get::<i32>("height").unwrap(),
-        );
+        let size = (structure.get::<i32>("width").unwrap(), structure.get::<i32>("height").unwrap());
         let map = sample.buffer().unwrap().map_readable().unwrap();
         let luma = |x: usize, y: usize| map[y * size.0 as usize + x];
         if n < 5 {

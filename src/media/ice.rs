@@ -193,12 +193,13 @@ mod tests {
         for (url, expected) in [
             ("stun:stun.example.org", ServerUrl::Stun("stun://stun.example.org:3478".into())),
             ("stun:[2001:db8::1]:99", ServerUrl::Stun("stun://[2001:db8::1]:99".into())),
-            ("turns:t.example.org:5349?transport=tcp", ServerUrl::OverTls("turns:t.example.org:5349?transport=tcp".into())),
+            (
+                "turns:t.example.org:5349?transport=tcp",
+                ServerUrl::OverTls("turns:t.example.org:5349?transport=tcp".into()),
+            ),
             (
                 "turn:t.example.org:80?transport=tcp",
-                ServerUrl::Turn(
-                    "turn://1700000000%3Ame%40home:p%2Fa%3As%20s%25@t.example.org:80?transport=tcp".into(),
-                ),
+                ServerUrl::Turn("turn://1700000000%3Ame%40home:p%2Fa%3As%20s%25@t.example.org:80?transport=tcp".into()),
             ),
             (
                 "turn:10.0.0.1",
@@ -273,9 +274,18 @@ mod tests {
     fn the_announced_address_replaces_host_addresses_of_its_family_only() {
         let announced = Some("198.51.100.7".parse().unwrap());
         for (own, expected) in [
-            ("candidate:1 1 UDP 2015363327 10.0.0.2 40000 typ host", "candidate:1 1 UDP 2015363327 198.51.100.7 40000 typ host"),
-            ("candidate:1 1 UDP 2015363327 127.0.0.1 40000 typ host", "candidate:1 1 UDP 2015363327 127.0.0.1 40000 typ host"),
-            ("candidate:1 1 UDP 2015363327 fd00::2 40000 typ host", "candidate:1 1 UDP 2015363327 fd00::2 40000 typ host"),
+            (
+                "candidate:1 1 UDP 2015363327 10.0.0.2 40000 typ host",
+                "candidate:1 1 UDP 2015363327 198.51.100.7 40000 typ host",
+            ),
+            (
+                "candidate:1 1 UDP 2015363327 127.0.0.1 40000 typ host",
+                "candidate:1 1 UDP 2015363327 127.0.0.1 40000 typ host",
+            ),
+            (
+                "candidate:1 1 UDP 2015363327 fd00::2 40000 typ host",
+                "candidate:1 1 UDP 2015363327 fd00::2 40000 typ host",
+            ),
             (
                 "candidate:2 1 UDP 1677722111 203.0.113.1 40000 typ srflx raddr 10.0.0.2 rport 40000",
                 "candidate:2 1 UDP 1677722111 203.0.113.1 40000 typ srflx raddr 10.0.0.2 rport 40000",

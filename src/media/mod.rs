@@ -105,7 +105,9 @@ pub fn init() -> Result<(), MediaError> {
     let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| is_missing(name)).collect();
     if missing.is_empty() {
         // GStreamer makes one RSA key for the whole process when the first of these is made: 0.1 to 1 s of computing.
-        gst::ElementFactory::make("dtlsdec").build().map_err(|error| MediaError::element("no DTLS certificate", error))?;
+        gst::ElementFactory::make("dtlsdec")
+            .build()
+            .map_err(|error| MediaError::element("no DTLS certificate", error))?;
         return Ok(());
     }
     let elements: Vec<&str> = missing.iter().map(|(name, _)| *name).collect();

@@ -50,9 +50,9 @@ impl RunningPipeline {
 
     /// Starts it.
     pub fn play(&self) -> Result<(), gst::StateChangeError> {
-        self.pipeline.as_ref().map_or(Err(gst::StateChangeError), |pipeline| {
-            pipeline.set_state(gst::State::Playing).map(|_| ())
-        })
+        self.pipeline
+            .as_ref()
+            .map_or(Err(gst::StateChangeError), |pipeline| pipeline.set_state(gst::State::Playing).map(|_| ()))
     }
 
     /// Stops it and waits until it has stopped. One that hangs is left behind and said.
@@ -60,7 +60,10 @@ impl RunningPipeline {
         let Some(pipeline) = self.pipeline.take() else { return };
         let stopping = tokio::task::spawn_blocking(move || shut_down(&pipeline));
         if tokio::time::timeout(STOP_LIMIT, stopping).await.is_err() {
-            tracing::error!(pipeline = self.name, "the pipeline does not stop within {STOP_LIMIT:?}; it is left behind");
+            tracing::error!(
+                pipeline = self.name,
+                "the pipeline does not stop within {STOP_LIMIT:?}; it is left behind"
+            );
         }
     }
 }

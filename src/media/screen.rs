@@ -71,7 +71,8 @@ impl Screen {
     pub fn start(options: ScreenOptions) -> Self {
         let shared = Arc::new(Shared { slot: Mutex::default(), changed: Condvar::new() });
         let worker = shared.clone();
-        let thread = std::thread::Builder::new().name("screen".into()).spawn(move || Worker::new(worker, options).run());
+        let thread =
+            std::thread::Builder::new().name("screen".into()).spawn(move || Worker::new(worker, options).run());
         if let Err(error) = thread {
             tracing::error!(%error, "a subject's screen has no thread");
         }
@@ -162,37 +163,27 @@ impl Worker {
     }
 
     fn run(mut self) {
-        let interval = Duration::from_secs(1) / self.framerate;
-        let mut last = None;
-        let mut next = Instant::now();
-        while let Some(work) = self.wait(next, last, interval) {
+        let mut beat = Beat::new(self.framerate, Instant::now());
+        while let Some(work) = self.wait(&beat) {
             let now = Instant::now();
             if let Err(error) = self.compose(&work, now) {
                 tracing::warn!(%error, "a picture for the subject could not be made");
             }
-            last = Some(now);
-            // keeps the beat, unless it was lost or anticipated
-            next = if now >= next && now < next + interval { next + interval } else { now + interval };
+            beat.composed(now);
         }
     }
 
     /// Until the next picture is due; `None` when the screen is gone.
-    fn wait(&self, next: Instant, last: Option<Instant>, interval: Duration) -> Option<Work> {
+    fn wait(&self, beat: &Beat) -> Option<Work> {
         let mut slot = self.shared.lock();
         loop {
             if slot.stop {
                 return None;
             }
-            let now = Instant::now();
-            let due = match (slot.hurry, last) {
-                // at most three times the rate, however often the view changes
-                (true, Some(last)) => next.min(last + interval / 3),
-                (true, None) => now,
-                (false, _) => next,
-            };
+            let rest = beat.due(slot.hurry).saturating_duration_since(Instant::now());
             slot = if slot.target.is_none() && self.observer.is_none() {
                 self.shared.changed.wait(slot).unwrap_or_else(PoisonError::into_inner)
-            } else if let Some(rest) = due.checked_duration_since(now).filter(|rest| !rest.is_zero()) {
+            } else if !rest.is_zero() {
                 self.shared.changed.wait_timeout(slot, rest).unwrap_or_else(PoisonError::into_inner).0
             } else {
                 slot.hurry = false;
@@ -245,4 +236,55 @@ struct Work {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     target: Option<gst_app::AppSrc>,
+}
+
+/// When pictures are due.
+struct Beat {
+    interval: Duration,
+    next: Instant,
+    last: Option<Instant>,
+}
+
+impl Beat {
+    fn new(framerate: u32, now: Instant) -> Self {
+        Self { interval: Duration::from_secs(1) / framerate.max(1), next: now, last: None }
+    }
+
+    /// When the next picture is due; sooner in a `hurry`, but at three times the rate at most.
+    fn due(&self, hurry: bool) -> Instant {
+        match self.last {
+            Some(last) if hurry => self.next.min(last + self.interval / 3),
+            _ => self.next,
+        }
+    }
+
+    /// Goes on in the same beat, unless this picture came early or more than one was missed.
+    fn composed(&mut self, now: Instant) {
+        let is_in_beat = (self.next..self.next + self.interval).contains(&now);
+        self.next = if is_in_beat { self.next } else { now } + self.interval;
+        self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beat_is_kept_and_hurry_is_bounded() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut beat = Beat::new(10, start);
+        assert_eq!((beat.due(false), beat.due(true)), (at(0), at(0)));
+        beat.composed(at(2));
+        // a little late does not shift the beat
+        assert_eq!((beat.due(false), beat.due(true)), (at(100), at(2) + beat.interval / 3));
+        beat.composed(at(40));
+        // an early one does
+        assert_eq!((beat.due(false), beat.due(true)), (at(140), at(40) + beat.interval / 3));
+        beat.composed(at(140));
+        beat.composed(at(999));
+        // what was missed is not made up for
+        assert_eq!(beat.due(false), at(1099));
+    }
 }

@@ -207,9 +207,10 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Values of `a=KEY:VALUE`, the section's own first.
     fn values<'b>(&'b self, key: &'b str) -> impl Iterator<Item = &'a str> + 'b {
-        self.own.iter().chain(self.session).filter_map(move |line| {
-            line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim)
-        })
+        self.own
+            .iter()
+            .chain(self.session)
+            .filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim))
     }
 
     fn has(&self, flag: &str) -> bool {
@@ -566,10 +567,7 @@ mod tests {
             Offer::parse("v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n").unwrap_err(),
             SdpError::NoVideo("application".into())
         );
-        assert_eq!(
-            replaced("m=video", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nm=video"),
-            Err(SdpError::VideoNotFirst)
-        );
+        assert_eq!(replaced("m=video", "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nm=video"), Err(SdpError::VideoNotFirst));
         assert_eq!(replaced("m=video 9", "m=video 0"), Err(SdpError::NoVideo("video with port 0".into())));
         assert_eq!(replaced("a=mid:0\r\n", ""), Err(SdpError::Missing("mid")));
         assert_eq!(replaced("a=mid:0", "a=mid:0 0"), Err(SdpError::Malformed("mid")));
@@ -626,7 +624,15 @@ mod tests {
         let fingerprint = Fingerprint::parse(&text).unwrap();
         assert_eq!(fingerprint.digest, [15; 32]);
         assert_eq!(fingerprint.to_string(), text);
-        for bad in ["sha-256 0F:0F", "sha-1 0F", "sha-256", "", &text.replace(':', ""), &text.replace("0F", "0G"), &text.replace("0F", "+F")] {
+        for bad in [
+            "sha-256 0F:0F",
+            "sha-1 0F",
+            "sha-256",
+            "",
+            &text.replace(':', ""),
+            &text.replace("0F", "0G"),
+            &text.replace("0F", "+F"),
+        ] {
             assert_eq!(Fingerprint::parse(bad), None, "{bad}");
         }
         assert_eq!(Fingerprint::all_in(&offer()).len(), 1);

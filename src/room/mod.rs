@@ -125,11 +125,7 @@ pub struct RoomOptions {
 
 /// The part of the configuration that rooms need.
 pub fn options(config: &Config) -> RoomOptions {
-    RoomOptions {
-        ice: config.ice.clone(),
-        codecs: config.media.codecs.clone(),
-        bitrate: config.media.bitrate,
-    }
+    RoomOptions { ice: config.ice.clone(), codecs: config.media.codecs.clone(), bitrate: config.media.bitrate }
 }
 
 /// The result, for a page that shows it beside the picture.

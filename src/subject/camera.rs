@@ -112,9 +112,13 @@ impl Camera {
         let framerate = framerate.max(1);
         let works = match source {
             Source::Clip(file) => pipeline("filesrc name=file ! decodebin", Some(file), size, framerate, &lens)?,
-            Source::Picture(file) => {
-                pipeline("filesrc name=file ! decodebin ! videoconvert ! imagefreeze", Some(file), size, framerate, &lens)?
-            }
+            Source::Picture(file) => pipeline(
+                "filesrc name=file ! decodebin ! videoconvert ! imagefreeze",
+                Some(file),
+                size,
+                framerate,
+                &lens,
+            )?,
             Source::Launch(text) => pipeline(&text, None, size, framerate, &lens)?,
             Source::Painted { size, paint } => {
                 let pool = PicturePool::new(size, framerate)

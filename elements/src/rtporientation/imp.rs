@@ -18,9 +18,7 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            extension_id: DEFAULT_EXTENSION_ID,
-        }
+        Self { extension_id: DEFAULT_EXTENSION_ID }
     }
 }
 
@@ -39,11 +37,7 @@ pub struct RtpOrientation {
 }
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new(
-        "rtporientation",
-        gst::DebugColorFlags::empty(),
-        Some("RTP video orientation"),
-    )
+    gst::DebugCategory::new("rtporientation", gst::DebugColorFlags::empty(), Some("RTP video orientation"))
 });
 
 /// A lock whose holder panicked still holds plain data.
@@ -55,20 +49,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn id_in_caps(caps: &gst::CapsRef) -> Option<u8> {
     let structure = caps.structure(0)?;
     structure.iter().find_map(|(name, value)| {
-        let id = name
-            .as_str()
-            .strip_prefix("extmap-")?
-            .parse::<u8>()
-            .ok()
-            .filter(|id| *id != 0)?;
+        let id = name.as_str().strip_prefix("extmap-")?.parse::<u8>().ok().filter(|id| *id != 0)?;
         let is_ours = match value.get::<&str>() {
             Ok(uri) => uri == URI,
-            Err(_) => value.get::<gst::ArrayRef>().is_ok_and(|parts| {
-                parts
-                    .as_slice()
-                    .get(1)
-                    .is_some_and(|uri| uri.get::<&str>() == Ok(URI))
-            }),
+            Err(_) => value
+                .get::<gst::ArrayRef>()
+                .is_ok_and(|parts| parts.as_slice().get(1).is_some_and(|uri| uri.get::<&str>() == Ok(URI))),
         };
         is_ours.then_some(id)
     })
@@ -80,19 +66,8 @@ fn byte_in_packet(buffer: &gst::BufferRef, id: u8) -> Option<u8> {
     if !packet.is_extension() {
         return None;
     }
-    let short = if id <= 14 {
-        packet.extension_onebyte_header(id, 0)
-    } else {
-        None
-    };
-    short
-        .or_else(|| {
-            packet
-                .extension_twobytes_header(id, 0)
-                .map(|(_, data)| data)
-        })?
-        .first()
-        .copied()
+    let short = if id <= 14 { packet.extension_onebyte_header(id, 0) } else { None };
+    short.or_else(|| packet.extension_twobytes_header(id, 0).map(|(_, data)| data))?.first().copied()
 }
 
 impl RtpOrientation {
@@ -100,10 +75,7 @@ impl RtpOrientation {
     fn change(&self, buffer: &gst::BufferRef) -> Option<Orientation> {
         let settings = lock(&self.settings).clone();
         let mut state = lock(&self.state);
-        let id = u8::try_from(settings.extension_id)
-            .ok()
-            .filter(|id| *id != 0)
-            .or(state.caps_id)?;
+        let id = u8::try_from(settings.extension_id).ok().filter(|id| *id != 0).or(state.caps_id)?;
         // Senders leave the extension out of most packets: nothing said means nothing changed.
         let orientation = Orientation::from_byte(byte_in_packet(buffer, id)?);
         if orientation == state.said.unwrap_or_default() {
@@ -171,26 +143,20 @@ impl ElementImpl for RtpOrientation {
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
         static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            let caps = gst::Caps::builder("application/x-rtp")
-                .field("media", "video")
-                .build();
-            [
-                ("sink", gst::PadDirection::Sink),
-                ("src", gst::PadDirection::Src),
-            ]
-            .map(|(name, direction)| {
-                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
-                    .expect("a template of valid caps")
-            })
-            .to_vec()
+            let caps = gst::Caps::builder("application/x-rtp").field("media", "video").build();
+            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                        .expect("a template of valid caps")
+                })
+                .to_vec()
         });
         &TEMPLATES
     }
 }
 
 impl BaseTransformImpl for RtpOrientation {
-    const MODE: gst_base::subclass::BaseTransformMode =
-        gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
     const PASSTHROUGH_ON_SAME_CAPS: bool = true;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = true;
 
@@ -201,10 +167,7 @@ impl BaseTransformImpl for RtpOrientation {
         Ok(())
     }
 
-    fn transform_ip_passthrough(
-        &self,
-        buffer: &gst::Buffer,
-    ) -> Result<gst::FlowSuccess, gst::FlowError> {
+    fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         if let Some(orientation) = self.change(buffer) {
             gst::info!(CAT, imp = self, "orientation is now {}", orientation.tag());
             let mut tags = gst::TagList::new();

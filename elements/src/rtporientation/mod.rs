@@ -30,10 +30,5 @@ glib::wrapper! {
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(
-        Some(plugin),
-        "rtporientation",
-        gst::Rank::NONE,
-        RtpOrientation::static_type(),
-    )
+    gst::Element::register(Some(plugin), "rtporientation", gst::Rank::NONE, RtpOrientation::static_type())
 }

@@ -18,10 +18,7 @@ impl Orientation {
     /// Reads `0000CFRR`. `C`, which camera it is, says nothing about how to show the picture; the upper bits are
     /// reserved and ignored.
     pub fn from_byte(byte: u8) -> Self {
-        Self {
-            quarter_turns: byte & 0b11,
-            flip: byte & 0b100 != 0,
-        }
+        Self { quarter_turns: byte & 0b11, flip: byte & 0b100 != 0 }
     }
 
     /// Writes `0000CFRR` for a front camera.

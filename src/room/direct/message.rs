@@ -19,6 +19,8 @@ pub const CLOSE_REPLACED: u16 = 4002;
 pub const CLOSE_FLOOD: u16 = 4003;
 /// Close code: nothing was heard for too long; coming back is welcome.
 pub const CLOSE_SILENT: u16 = 4004;
+/// Close code: more pages wait than the service can hold (IANA's WebSocket close code registry).
+pub const CLOSE_TRY_LATER: u16 = 1013;
 /// Close code: after the page's goodbye (RFC 6455, 7.4.1).
 pub const CLOSE_NORMAL: u16 = 1000;
 
@@ -135,14 +137,19 @@ mod tests {
         };
         for (text, expected) in [
             (r#"{"type":"offer","sdp":"v=0"}"#, ClientMessage::Offer { sdp: "v=0".into() }),
-            (r#"{"type":"candidate","candidate":"c","sdpMLineIndex":0,"usernameFragment":"x"}"#, candidate(Some("c"), Some(0))),
+            (
+                r#"{"type":"candidate","candidate":"c","sdpMLineIndex":0,"usernameFragment":"x"}"#,
+                candidate(Some("c"), Some(0)),
+            ),
             (r#"{"type":"candidate","candidate":null,"sdpMid":null}"#, candidate(None, None)),
             (r#"{"type":"candidate"}"#, candidate(None, None)),
             (r#"{"type":"bye","extra":1}"#, ClientMessage::Bye),
         ] {
             assert_eq!(ClientMessage::parse(text).unwrap(), expected, "{text}");
         }
-        for nonsense in ["", "hello", "[]", "{}", r#"{"type":"dance"}"#, r#"{"type":"offer"}"#, r#"{"type":"offer","sdp":5}"#] {
+        for nonsense in
+            ["", "hello", "[]", "{}", r#"{"type":"dance"}"#, r#"{"type":"offer"}"#, r#"{"type":"offer","sdp":5}"#]
+        {
             assert!(ClientMessage::parse(nonsense).unwrap_err().starts_with("not understood"), "{nonsense}");
         }
     }

@@ -37,9 +37,9 @@ impl DirectRooms {
 /// `GET /call/{room}/ws`: where the page at `/call/{room}` connects to.
 pub fn filter(rooms: DirectRooms) -> impl Filter<Extract = (impl warp::Reply,), Error = warp::Rejection> + Clone {
     warp::path!("call" / String / "ws")
-        .and_then(|room: String| async move {
-            if is_room_name(&room) { Ok(room) } else { Err(warp::reject::not_found()) }
-        })
+        .and_then(
+            |room: String| async move { if is_room_name(&room) { Ok(room) } else { Err(warp::reject::not_found()) } },
+        )
         .and(warp::ws())
         .and(warp::any().map(move || rooms.clone()))
         .map(|room: String, ws: warp::ws::Ws, rooms: DirectRooms| {

@@ -10,6 +10,8 @@ use super::message::{ClientMessage, ServerMessage};
 
 /// How long a subject's connection may take to show that it lives when another one wants its seat.
 const PROBE_LIMIT: Duration = Duration::from_millis(1500);
+/// Rooms with anybody in them. Anybody can open one by waiting in it.
+const MAX_ROOMS: usize = 1000;
 /// Messages that may wait for a page; more are not read by anybody.
 const MAILBOX: usize = 64;
 
@@ -55,6 +57,15 @@ impl Subject {
     }
 }
 
+/// Why a page gets no seat.
+#[derive(Debug)]
+pub(super) enum NoSeat {
+    /// Somebody has it.
+    Taken(Subject),
+    /// [`MAX_ROOMS`].
+    Full,
+}
+
 /// All rooms in which a seat is taken.
 #[derive(Clone, Default)]
 pub(super) struct Seats(Arc<Mutex<Rooms>>);
@@ -92,14 +103,17 @@ impl Seats {
         Some((FlowSeat { seats: self.clone(), room: room.into() }, inbox))
     }
 
-    /// The subject's seat and what its page is told; or who has it.
-    pub fn seat_subject(&self, room: &str) -> Result<(SubjectSeat, mpsc::Receiver<ToSubject>), Subject> {
+    /// The subject's seat and what its page is told.
+    pub fn seat_subject(&self, room: &str) -> Result<(SubjectSeat, mpsc::Receiver<ToSubject>), NoSeat> {
         let mut rooms = self.lock();
+        if rooms.rooms.len() >= MAX_ROOMS && !rooms.rooms.contains_key(room) {
+            return Err(NoSeat::Full);
+        }
         rooms.last_id += 1;
         let id = rooms.last_id;
         let entry = rooms.rooms.entry(room.into()).or_default();
         if let Some(other) = &entry.subject {
-            return Err(other.clone());
+            return Err(NoSeat::Taken(other.clone()));
         }
         let (mailbox, mail) = mpsc::channel(MAILBOX);
         let subject = Subject { id, mailbox };
@@ -195,6 +209,26 @@ mod tests {
         assert!(seats.is_empty());
     }
 
+    fn occupant(seats: &Seats) -> Subject {
+        match seats.seat_subject("r") {
+            Err(NoSeat::Taken(other)) => other,
+            _ => panic!("the seat is not taken"),
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_of_rooms() {
+        let seats = Seats::default();
+        let pages: Vec<_> = (0..MAX_ROOMS).map(|n| seats.seat_subject(&n.to_string()).ok().unwrap()).collect();
+        assert!(matches!(seats.seat_subject("one more"), Err(NoSeat::Full)));
+        // those who are there are served
+        assert!(matches!(seats.seat_subject("7"), Err(NoSeat::Taken(_))));
+        let _flow = seats.seat_flow("7").unwrap();
+        assert!(seats.seat_flow("one more").is_some());
+        drop(pages);
+        assert!(seats.seat_subject("one more").is_ok());
+    }
+
     #[test]
     fn a_seat_is_taken_once() {
         let seats = Seats::default();
@@ -202,7 +236,7 @@ mod tests {
         assert!(seats.seat_flow("r").is_none());
         assert!(seats.seat_flow("other").is_some());
         let (page, _mail) = seats.seat_subject("r").ok().unwrap();
-        let other = seats.seat_subject("r").err().unwrap();
+        let other = occupant(&seats);
         assert_eq!(other.id, 1);
         // taken for dead: its late end does not touch the one that came after it
         seats.unseat_subject("r", other.id);
@@ -217,7 +251,7 @@ mod tests {
     async fn the_dead_do_not_answer() {
         let seats = Seats::default();
         let (_page, mut mail) = seats.seat_subject("r").ok().unwrap();
-        let other = seats.seat_subject("r").err().unwrap();
+        let other = occupant(&seats);
         assert!(!other.is_alive().await);
         let answering = tokio::spawn(async move {
             while let Some(told) = mail.recv().await {

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use warp::ws::{Message, WebSocket};
 
 use super::message::{
-    CLOSE_BUSY, CLOSE_FLOOD, CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_SILENT, ClientMessage, ServerMessage,
+    CLOSE_BUSY, CLOSE_FLOOD, CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_SILENT, CLOSE_TRY_LATER, ClientMessage, ServerMessage,
 };
-use super::seats::{Seats, ToSubject};
+use super::seats::{NoSeat, Seats, ToSubject};
 
 /// How often the page is pinged.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -27,15 +27,19 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
     let (seat, mut mail) = loop {
         match seats.seat_subject(&room) {
             Ok(seated) => break seated,
-            Err(other) if other.is_alive().await => {
+            Err(NoSeat::Full) => {
+                tracing::warn!("as many rooms are in use as may be: a page was turned away");
+                let _ = write(&mut socket, Message::close_with(CLOSE_TRY_LATER, "try again later")).await;
+                return finish(socket).await;
+            }
+            Err(NoSeat::Taken(other)) if other.is_alive().await => {
                 tracing::info!(room, "a second subject was told that the room is busy");
                 let _ = send(&mut socket, &ServerMessage::Busy).await;
-                let _ = socket.send(Message::close_with(CLOSE_BUSY, "busy")).await;
-                finish(socket).await;
-                return;
+                let _ = write(&mut socket, Message::close_with(CLOSE_BUSY, "busy")).await;
+                return finish(socket).await;
             }
             // it was reloaded, or lost its network without a word
-            Err(other) => {
+            Err(NoSeat::Taken(other)) => {
                 other.close(CLOSE_REPLACED);
                 seats.unseat_subject(&room, other.id);
             }
@@ -108,7 +112,8 @@ async fn write(socket: &mut WebSocket, message: Message) -> Result<(), ()> {
 
 /// Waits for the other side's close, so that ours arrives before the connection ends.
 async fn finish(mut socket: WebSocket) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.next().await {} }).await;
+    let _ =
+        tokio::time::timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.next().await {} }).await;
 }
 
 /// Counts messages.
