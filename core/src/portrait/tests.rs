@@ -126,7 +126,7 @@ fn the_mesh_never_tears() {
         let plane = |w: usize, h: usize| warp::Plane::new(&vec![value; w * h], w);
         Texture { y: plane(320, 240), u: plane(160, 120), v: plane(160, 120) }
     };
-    (portrait.background, portrait.skin, portrait.inside) = (flat_texture(255), flat_texture(9), flat_texture(9));
+    (portrait.background, portrait.skin, portrait.inside) = (flat_texture(9), flat_texture(9), flat_texture(9));
     let points = &portrait.mesh.points;
     let border: Vec<_> = points[points.len() - 36..].iter().map(|&p| flat(p)).collect();
     let within: Vec<_> = (0..320 * 240)
@@ -135,7 +135,8 @@ fn the_mesh_never_tears() {
         .collect();
     assert!(within.len() > 320 * 240 / 3);
     for expression in extremes() {
-        let frame = Frame::of(&mut portrait, &expression);
+        let mut frame = Frame::filled([320, 240], 200);
+        portrait.draw(&expression.clamped(), &mut frame.view());
         let holes = within.iter().filter(|&&(x, y)| frame.luma(x, y) != 9).count();
         assert_eq!(holes, 0, "{expression:?}");
     }
@@ -154,9 +155,7 @@ fn the_pictured_expression_is_the_picture() {
     let mut portrait = portrait(Portrait::SIZE);
     let mut picture = Frame::filled(Portrait::SIZE, 0);
     portrait.background.copy_to(&mut picture.view());
-    let (mean, greatest) = Frame::of(&mut portrait, &SMILING).difference(&picture);
-    // Dark lines where lips and lids touch the openings are all that differs.
-    assert!(mean < 0.1 && greatest < 160, "mean {mean}, greatest {greatest}");
+    assert!(Frame::of(&mut portrait, &SMILING) == picture);
 }
 
 #[test]
