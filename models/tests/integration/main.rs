@@ -6,6 +6,7 @@
 //! | `gestures` | every gesture of the clips, at the frame where MediaPipe completes it |
 //! | `faces` | several faces, none, lost and found, I420, which way is which |
 //! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
+//! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
 //! | `engine` | streams, pictures and embeddings through the engine, with its real networks |
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
@@ -15,4 +16,5 @@ mod faces;
 mod gestures;
 mod matching;
 mod parity;
+mod portrait;
 mod support;
