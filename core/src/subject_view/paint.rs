@@ -80,9 +80,9 @@ fn card(largest: Area, edge: Edge, text: &str, font: f64, colour: Colour) -> Pat
 pub(super) fn guide(layout: &Layout, guide: Guide) -> Patch {
     let (colour, shade) = match guide {
         Guide::Hidden => return Patch::default(),
-        Guide::Neutral => (with_alpha(WHITE, 0.9), 0.30),
-        Guide::Good => (GREEN, 0.30),
-        Guide::Warning => (AMBER, 0.30),
+        Guide::Neutral => (with_alpha(WHITE, 0.9), 0.25),
+        Guide::Good => (GREEN, 0.25),
+        Guide::Warning => (AMBER, 0.25),
     };
     let area = Area { x: 0, y: 0, width: layout.width & !1, height: layout.height & !1 };
     draw(area, |cr| {
