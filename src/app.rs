@@ -14,12 +14,12 @@ use vision_models::engine::{Engine, EngineError, EngineOptions};
 use crate::config::{self, Config};
 use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
 use crate::flow::{self, FlowId, Flows, Refusal};
+use crate::http::Site;
 use crate::http::demo::{Demo, DemoFlow, StartFlow};
 use crate::http::face_match::FaceMatch;
 use crate::http::flows::refused;
 use crate::http::join_call::JoinCall;
 use crate::http::reply::Reply;
-use crate::http::Site;
 use crate::http::serve::{BindError, Server, serve_plain, serve_tls};
 use crate::http::tls::{Identity, TlsError, local_addresses};
 use crate::matching::{EmbeddedMatcher, EngineEmbedder, Matcher, RemoteMatcher};
@@ -39,7 +39,9 @@ pub enum AppError {
     Locales(#[from] LocaleError),
     #[error(transparent)]
     Engine(#[from] EngineError),
-    #[error("there is no embedding network to compare faces with: run `make models`, or name a remote matcher (VISION_MATCHER_BASE_URL)")]
+    #[error(
+        "there is no embedding network to compare faces with: run `make models`, or name a remote matcher (VISION_MATCHER_BASE_URL)"
+    )]
     NoMatcher,
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -93,7 +95,8 @@ impl Services {
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
         let c = &config;
-        let controller = ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
+        let controller =
+            ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
         let references = ReferenceLoader::new(ReferenceLimits {
             max_count: c.references.max_count,
             max_bytes: c.references.max_bytes,

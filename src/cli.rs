@@ -11,13 +11,17 @@ use crate::controller::server::ControllerArgs;
 /// A controller posts /join-call; the service joins the call, shows the subject what to do inside the video that it
 /// sends back, decides liveness, compares the face with the controller's reference images, and calls success or failure.
 #[derive(Parser)]
-#[command(name = "vision-service", version, after_help = "\
+#[command(
+    name = "vision-service",
+    version,
+    after_help = "\
 Examples:
   vision-service serve --demo                        a page to try it with a webcam: /demo
   vision-service serve --set http.port=5001          any setting by its key
   PORT=5001 API_TOKEN=secret vision-service serve    or by its environment name
   vision-service analyze clip.mp4 --plot signals.svg what the networks see in a video
-  vision-service match passport.jpg selfie.jpg       compare two faces")]
+  vision-service match passport.jpg selfie.jpg       compare two faces"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -125,9 +129,9 @@ fn pair(text: &str) -> Result<(String, String), String> {
 impl ConfigArgs {
     /// The layers, the command line's on top.
     pub fn layers(&self) -> Result<crate::config::Layers, crate::config::ConfigError> {
-        let mut layers = crate::config::Layers::default().environment(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        let mut layers = crate::config::Layers::default().environment(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         if self.env_file.exists() {
             layers = layers.env_file(&self.env_file)?;
         }

@@ -43,12 +43,16 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Config::from_layers(&layers)?;
             write!(out, "{}", config::describe(&layers))?;
         }
-        Command::Demo { out, config } => return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?),
+        Command::Demo { out, config } => {
+            return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?);
+        }
         Command::Analyze { file, json, plot, pictures, gestures, config } => {
             let arguments = commands::analyze::Arguments { file, json, plot, pictures, gestures };
             commands::analyze::run(&load(&config)?, arguments, out)?;
         }
-        Command::Match { a, b, json, config } => return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?),
+        Command::Match { a, b, json, config } => {
+            return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,8 @@ pub fn init(log: &Log) {
     let default = format!("{default},ort=warn,hyper=warn,h2=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Fails only when a subscriber is set already, as in tests.
     let _ = match log.format {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),
@@ -41,7 +42,9 @@ pub fn bridge_gstreamer_log() {
             gst::DebugLevel::Fixme | gst::DebugLevel::Info => {
                 tracing::debug!(target: "gstreamer", category, object, "{text}");
             }
-            _ => tracing::trace!(target: "gstreamer", category, object, file, function = function.as_str(), line, "{text}"),
+            _ => {
+                tracing::trace!(target: "gstreamer", category, object, file, function = function.as_str(), line, "{text}")
+            }
         }
     });
 }

@@ -45,7 +45,11 @@ async fn a_person_in_a_browser_is_verified() {
     let picture = browser.screenshot().await;
     let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("call-page.png");
     std::fs::write(&kept, &picture).unwrap();
-    assert!(letters > 500, "no instruction is seen in the returned video ({letters} bright pixels); see {}", kept.display());
+    assert!(
+        letters > 500,
+        "no instruction is seen in the returned video ({letters} bright pixels); see {}",
+        kept.display()
+    );
 
     let status = service.wait_for(&flow, Duration::from_secs(70), |f| !f["outcome"].is_null()).await;
     assert_eq!(status["outcome"], json!("verified"), "{status}");

@@ -39,7 +39,12 @@ fn config_shows_what_is_in_force_and_where_it_comes_from() {
         .unwrap();
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    for line in ["port = 6001", "host = \"127.0.0.1\"", "max_flows = 5  # from command line", "default = \"pt\"  # from environment"] {
+    for line in [
+        "port = 6001",
+        "host = \"127.0.0.1\"",
+        "max_flows = 5  # from command line",
+        "default = \"pt\"  # from environment",
+    ] {
         assert!(shown.contains(line), "{line} is missing in {shown}");
     }
     assert!(!shown.contains("hunter2"));
@@ -72,20 +77,25 @@ fn models_are_listed_with_their_licences() {
 #[test]
 fn faces_are_compared_with_each_embedding() {
     let name = "faces_are_compared_with_each_embedding";
-    let (Some(a), Some(b), Some(other), Some(two)) =
-        (asset(name, "fr_obama.jpg"), asset(name, "fr_obama2.jpg"), asset(name, "fr_biden.jpg"), asset(name, "fr_two_people.jpg"))
-    else {
+    let (Some(a), Some(b), Some(other), Some(two)) = (
+        asset(name, "fr_obama.jpg"),
+        asset(name, "fr_obama2.jpg"),
+        asset(name, "fr_biden.jpg"),
+        asset(name, "fr_two_people.jpg"),
+    ) else {
         return;
     };
     let models: Value = serde_json::from_slice(&run(&["models", "--json"]).stdout).unwrap();
-    let embeddings: Vec<_> = models.as_array().unwrap().iter().filter(|m| m["kind"] == "embedding" && m["state"] == "present").collect();
+    let embeddings: Vec<_> =
+        models.as_array().unwrap().iter().filter(|m| m["kind"] == "embedding" && m["state"] == "present").collect();
     assert!(!embeddings.is_empty(), "{models}");
     for model in embeddings {
         let id = model["id"].as_str().unwrap();
         let setting = format!("matching.embedding={id}");
         let compare = |x: &std::path::Path, y: &std::path::Path| {
             let output = program().args(["match", "--json", "--set", &setting]).args([x, y]).output().unwrap();
-            let value: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+            let value: Value =
+                serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
             (output.status.code(), value)
         };
         let (code, same) = compare(&a, &b);
@@ -106,13 +116,19 @@ async fn the_demo_verifies_its_portrait_and_leaves_a_contact_sheet() {
     let scratch = Scratch::new("cli-demo");
     let out = scratch.0.clone();
     let output = tokio::task::spawn_blocking(move || {
-        program().args(["demo", "--set", "challenge.count=3", "--set", "flow.starting=1s", "--out"]).arg(out).output().unwrap()
+        program()
+            .args(["demo", "--set", "challenge.count=3", "--set", "flow.starting=1s", "--out"])
+            .arg(out)
+            .output()
+            .unwrap()
     })
     .await
     .unwrap();
     let said = text(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", text(&output.stderr));
-    for words in ["outcome: verified", "blink completed", "smile completed", "openCloseMouth completed", "hears Success"] {
+    for words in
+        ["outcome: verified", "blink completed", "smile completed", "openCloseMouth completed", "hears Success"]
+    {
         assert!(said.contains(words), "{words} is missing in {said}");
     }
     let sheet = image::open(scratch.0.join("contact-sheet.png")).unwrap();
@@ -173,7 +189,19 @@ fn analyze_speaks_json_and_draws() {
     let lines: Vec<Value> = text(&output.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 2, "a frame and a summary: {}", text(&output.stderr));
     let frame = &lines[0];
-    for key in ["frame", "pts_ms", "faces", "box", "presence", "yaw", "pitch", "roll", "blendshapes", "warnings", "gestures_completed"] {
+    for key in [
+        "frame",
+        "pts_ms",
+        "faces",
+        "box",
+        "presence",
+        "yaw",
+        "pitch",
+        "roll",
+        "blendshapes",
+        "warnings",
+        "gestures_completed",
+    ] {
         assert!(frame.get(key).is_some(), "{key} is missing in {frame}");
     }
     assert_eq!(frame["faces"], 2);

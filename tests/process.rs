@@ -11,7 +11,8 @@ use crate::support::child::ServiceProcess;
 use crate::support::controller::{Behaviour, TestController};
 use crate::support::serial;
 
-const QUICK: [(&str, &str); 3] = [("flow.starting", "200ms"), ("flow.result_shown", "100ms"), ("flow.rejoin_limit", "2s")];
+const QUICK: [(&str, &str); 3] =
+    [("flow.starting", "200ms"), ("flow.result_shown", "100ms"), ("flow.rejoin_limit", "2s")];
 
 async fn join(service: &ServiceProcess, room: &str, controller: &TestController, token: &str) -> String {
     let body = json!({"ws_url": format!("direct:{room}"), "callback_base_url": controller.url(), "token": token});
@@ -46,9 +47,13 @@ async fn logs_of_a_whole_flow_hold_nothing_personal() {
     let _turn = serial().await;
     let Some(person) = asset("logs_of_a_whole_flow_hold_nothing_personal", "lp_d12.mp4") else { return };
     let reference = frame_of(&person, 0.2);
-    let controller = TestController::start(Behaviour { references: vec![reference.clone()], ..Behaviour::default() }).await;
+    let controller =
+        TestController::start(Behaviour { references: vec![reference.clone()], ..Behaviour::default() }).await;
     let token = "7f3a-secret-token-of-somebody";
-    let service = ServiceProcess::start(&QUICK, &[("VERBOSE", "true"), ("RUST_LOG", "info,vision_service=trace,vision_models=trace,gstreamer=debug")]);
+    let service = ServiceProcess::start(
+        &QUICK,
+        &[("VERBOSE", "true"), ("RUST_LOG", "info,vision_service=trace,vision_models=trace,gstreamer=debug")],
+    );
     let flow = join(&service, "r", &controller, token).await;
     let visitor = enter(&service, "r", Source::Clip(person)).await;
     assert_eq!(ended(&service, &flow).await["outcome"], "verified");

@@ -38,18 +38,30 @@ pub fn draw(title: &str, cells: &[(String, RgbPicture)]) -> Result<RgbPicture, C
         for (i, (caption, picture)) in cells.iter().enumerate() {
             let (x, y) = (GAP + i % columns * (CELL + GAP), TITLE + i / columns * (tallest + CAPTION + GAP));
             paint(&context, picture, (x, y), CELL)?;
-            text(&context, caption, (x, y + CELL * picture.height / picture.width.max(1) + 6), CELL, "DejaVu Sans, Noto Sans 11");
+            text(
+                &context,
+                caption,
+                (x, y + CELL * picture.height / picture.width.max(1) + 6),
+                CELL,
+                "DejaVu Sans, Noto Sans 11",
+            );
         }
     }
     let stride = surface.stride() as usize;
     let data = surface.data().map_err(|e| ContactSheetError(e.to_string()))?;
     // Rgb24 is 32 bits a pixel in the machine's byte order.
     let pixels = data.chunks(stride).take(height).flat_map(|row| row.chunks_exact(4).take(width));
-    let data = pixels.flat_map(|p| u32::from_ne_bytes([p[0], p[1], p[2], p[3]]).to_be_bytes().into_iter().skip(1)).collect();
+    let data =
+        pixels.flat_map(|p| u32::from_ne_bytes([p[0], p[1], p[2], p[3]]).to_be_bytes().into_iter().skip(1)).collect();
     Ok(RgbPicture { data, width, height })
 }
 
-fn paint(context: &Context, picture: &RgbPicture, (x, y): (usize, usize), width: usize) -> Result<(), ContactSheetError> {
+fn paint(
+    context: &Context,
+    picture: &RgbPicture,
+    (x, y): (usize, usize),
+    width: usize,
+) -> Result<(), ContactSheetError> {
     let mut surface = ImageSurface::create(Format::Rgb24, picture.width as i32, picture.height as i32)?;
     let stride = surface.stride() as usize;
     {

@@ -79,11 +79,12 @@ pub struct Face {
 /// Head pose in radians.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Angles {
-    /// Turn: positive when the nose points to the right side of the picture.
+    /// Turn: positive when the nose points to the right side of the picture, which is the subject's left unless the
+    /// picture is mirrored.
     pub yaw: f32,
-    /// Nod.
+    /// Nod: positive when the nose points up.
     pub pitch: f32,
-    /// Tilt.
+    /// Tilt: positive when the eye on the right side of the picture is the higher one.
     pub roll: f32,
 }
 

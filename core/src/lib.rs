@@ -21,7 +21,7 @@ pub mod face;
 pub mod gestures;
 pub mod locales;
 pub mod picture;
-pub mod portrait;
 pub mod plot;
+pub mod portrait;
 pub mod position;
 pub mod subject_view;

@@ -1,15 +1,20 @@
 //! Median processor time per network and per analysed frame, one thread.
 //!
 //!     cargo run --release -p vision-models --example bench [PICTURE]
+//!     cargo run --release -p vision-models --example bench memory [PICTURE]
 //!
-//! Without a picture, or without a face in it, the networks run on noise: they cost the same.
+//! The second prints what a process with an engine of two workers holds in memory. Without a picture, or without a face
+//! in it, the networks run on noise: they cost the same.
 
 use std::hint::black_box;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use vision_core::picture::{I420View, Picture, PictureView, RgbPicture};
 use vision_models::crop::{self, Border, Region, Warp};
+use vision_models::engine::{Engine, EngineOptions, StreamOptions};
 use vision_models::landmarker::{Landmarker, Tracker, TrackerOptions};
 use vision_models::manifest::{Kind, ModelFolder};
 use vision_models::runtime::{Provider, Runtime};
@@ -19,6 +24,62 @@ const WIDTH: usize = 640;
 const HEIGHT: usize = 480;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1).peekable();
+    match arguments.next_if_eq("memory") {
+        Some(_) => memory(frame(arguments.next().as_deref())?),
+        None => times(frame(arguments.next().as_deref())?),
+    }
+}
+
+/// Resident memory at each step of an engine's life.
+fn memory(frame: RgbPicture) -> Result<(), Box<dyn std::error::Error>> {
+    let frame: Arc<dyn Picture> = Arc::new(frame);
+    print_memory("at the start");
+    let workers = NonZeroUsize::new(2);
+    let engine = Engine::open(&EngineOptions { workers, ..EngineOptions::default() })?;
+    print_memory("engine open, two workers");
+    let streams: Vec<_> = (0..4)
+        .map(|_| {
+            let (sender, results) = std::sync::mpsc::sync_channel(1);
+            let on_result = Box::new(move |result| {
+                sender.send(result).ok();
+            });
+            (engine.stream(StreamOptions::default(), on_result), results)
+        })
+        .collect();
+    for round in 0..100_u64 {
+        for (stream, _) in &streams {
+            stream.submit(Arc::clone(&frame), Duration::from_millis(33 * round), round);
+        }
+        for (_, results) in &streams {
+            results.recv()??;
+        }
+    }
+    print_memory("after a hundred frames of each of four streams");
+    let faces = engine.analyze_picture(Arc::clone(&frame))?;
+    if let Some(face) = faces.first() {
+        for embedding in &engine.info().embeddings {
+            engine.embed(Arc::clone(&frame), face, Some(embedding.id))?;
+            print_memory(&format!("after an embedding by {}", embedding.id));
+        }
+    }
+    drop(streams);
+    drop(engine);
+    print_memory("engine closed");
+    Ok(())
+}
+
+fn print_memory(when: &str) {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let kilobytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0.0)
+    };
+    let (resident, own) = (kilobytes("VmRSS:"), kilobytes("RssAnon:"));
+    println!("{when:<50} {:>7.1} MB resident, {:>6.1} of it not from files", resident / 1024.0, own / 1024.0);
+}
+
+fn times(frame: RgbPicture) -> Result<(), Box<dyn std::error::Error>> {
     let folder = ModelFolder::find(None)?;
     let runtime = Runtime::in_folder(&folder, Provider::Cpu, None)?;
     println!("median of {ROUNDS} rounds, one thread, milliseconds (processor / clock)\n");
@@ -41,7 +102,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })?;
     }
 
-    let frame = frame(std::env::args().nth(1).as_deref())?;
     let (y, uv) = to_i420(&frame);
     let chroma = uv.len() / 2;
     let i420 = PictureView::I420(I420View {

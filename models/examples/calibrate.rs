@@ -75,7 +75,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} people, {pictures} pictures; at a false-match rate of at most {FALSE_MATCH_RATE}:\n", people.len());
     println!(
         "{:<16} {:>9} {:>14} {:>9} {:>9} {:>9} {:>9} | manifest: {:>9} {:>11} {:>14}",
-        "embedding", "threshold", "non-match rate", "genuine", "farthest", "impostor", "nearest", "threshold", "match rate", "non-match rate"
+        "embedding",
+        "threshold",
+        "non-match rate",
+        "genuine",
+        "farthest",
+        "impostor",
+        "nearest",
+        "threshold",
+        "match rate",
+        "non-match rate"
     );
     for (model, chosen, genuine, impostor) in rows {
         // Accepted is what lies below the threshold: with the k-th smallest as threshold, k are.

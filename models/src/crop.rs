@@ -189,26 +189,41 @@ const MASK: i32 = ONE - 1;
 /// instruction, where `f64::round_ties_even` is a function call on plain x86-64.
 const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
 
+/// Pixels whose coordinates are computed together.
+const BLOCK: usize = 32;
+
 fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, out: &mut [u8]) {
     let scaled = |v: [f64; 2]| [v[0] * f64::from(ONE), v[1] * f64::from(ONE)];
     let (origin, across, down) = (scaled(warp.origin), scaled(warp.across), scaled(warp.down));
+    let offsets: [f64; BLOCK] = std::array::from_fn(|x| x as f64);
     for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
         let y = y as f64;
         let start = [origin[0] + y * down[0], origin[1] + y * down[1]];
-        for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let x = x as f64;
-            let sx = (start[0] + x * across[0] + ROUND).to_bits() as i32;
-            let sy = (start[1] + x * across[1] + ROUND).to_bits() as i32;
-            let rgb = source.inside(sx, sy).unwrap_or_else(|| at_border(source, sx, sy, border));
-            pixel.copy_from_slice(&rgb);
+        for (block, pixels) in row.chunks_mut(3 * BLOCK).enumerate() {
+            let first = (block * BLOCK) as f64;
+            let coordinates: [[i32; 2]; BLOCK] =
+                offsets.map(|x| [0, 1].map(|axis| (start[axis] + (first + x) * across[axis] + ROUND).to_bits() as i32));
+            let pixels = pixels.as_chunks_mut().0;
+            // Coordinates lie on a line: with both ends inside, all are.
+            if source.is_inside(coordinates[0]) && source.is_inside(coordinates[pixels.len() - 1]) {
+                for (pixel, at) in pixels.iter_mut().zip(coordinates) {
+                    *pixel = source.sample(at);
+                }
+            } else {
+                for (pixel, at) in pixels.iter_mut().zip(coordinates) {
+                    *pixel = if source.is_inside(at) { source.sample(at) } else { at_border(source, at, border) };
+                }
+            }
         }
     }
 }
 
 /// A picture that can be sampled at 1/32 pixel.
 trait Source {
-    /// Bilinear sample, if all that it needs lies inside the picture.
-    fn inside(&self, sx: i32, sy: i32) -> Option<[u8; 3]>;
+    /// Whether all that [`Source::sample`] needs lies inside the picture.
+    fn is_inside(&self, at: [i32; 2]) -> bool;
+    /// Bilinear sample; the coordinates are inside.
+    fn sample(&self, at: [i32; 2]) -> [u8; 3];
     /// A single pixel; the coordinates are inside.
     fn pixel(&self, x: usize, y: usize) -> [u8; 3];
     fn size(&self) -> (i32, i32);
@@ -217,7 +232,7 @@ trait Source {
 /// A sample with a neighbour outside the picture.
 #[cold]
 #[inline(never)]
-fn at_border<S: Source>(source: &S, sx: i32, sy: i32, border: Border) -> [u8; 3] {
+fn at_border<S: Source>(source: &S, [sx, sy]: [i32; 2], border: Border) -> [u8; 3] {
     let (width, height) = source.size();
     let (x, y) = (sx >> BITS, sy >> BITS);
     let (fx, fy) = (sx & MASK, sy & MASK);
@@ -253,32 +268,40 @@ impl Border {
 
 struct Rgb<'a> {
     view: &'a RgbView<'a>,
-    // Columns and rows that have a neighbour to the right and below.
-    inner: (u32, u32),
+    /// One behind the largest coordinates that have a neighbour to the right and below.
+    end: [u32; 2],
 }
 
 impl<'a> Rgb<'a> {
     fn new(view: &'a RgbView<'a>) -> Self {
-        Self { view, inner: (view.width as u32 - 1, view.height as u32 - 1) }
+        Self { view, end: [view.width, view.height].map(|size| (size as u32 - 1) << BITS) }
     }
+}
+
+/// Red, green and blue of the first three bytes in lanes of 20 bits, so that one multiplication weighs all three.
+#[inline(always)]
+fn lanes(bytes: u64) -> u64 {
+    (bytes & 0xff) | (bytes & 0xff00) << 12 | (bytes & 0xff_0000) << 24
 }
 
 impl Source for Rgb<'_> {
     #[inline(always)]
-    fn inside(&self, sx: i32, sy: i32) -> Option<[u8; 3]> {
-        let (x, y) = ((sx >> BITS) as u32, (sy >> BITS) as u32);
-        if x >= self.inner.0 || y >= self.inner.1 {
-            return None;
-        }
-        let start = y as usize * self.view.stride + 3 * x as usize;
-        let upper: &[u8; 6] = self.view.data.get(start..)?.first_chunk()?;
-        let lower: &[u8; 6] = self.view.data.get(start + self.view.stride..)?.first_chunk()?;
-        let (fx, fy) = (sx & MASK, sy & MASK);
-        let mix = |channel: usize| {
-            let blend = |row: &[u8; 6]| i32::from(row[channel]) * (ONE - fx) + i32::from(row[channel + 3]) * fx;
-            ((blend(upper) * (ONE - fy) + blend(lower) * fy + ONE * ONE / 2) >> (2 * BITS)) as u8
+    fn is_inside(&self, [sx, sy]: [i32; 2]) -> bool {
+        (sx as u32) < self.end[0] && (sy as u32) < self.end[1]
+    }
+
+    #[inline(always)]
+    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
+        const ROUND_UP: u64 = 512 | 512 << 20 | 512 << 40;
+        let start = (sy >> BITS) as usize * self.view.stride + 3 * (sx >> BITS) as usize;
+        let (fx, fy) = ((sx & MASK) as u64, (sy & MASK) as u64);
+        let blend = |start: usize| {
+            let [a, b, c, d, e, f] = self.view.data[start..start + 6] else { unreachable!() };
+            let pair = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+            lanes(pair) * (32 - fx) + lanes(pair >> 24) * fx
         };
-        Some([mix(0), mix(1), mix(2)])
+        let sum = blend(start) * (32 - fy) + blend(start + self.view.stride) * fy + ROUND_UP;
+        [(sum >> 10) as u8, (sum >> 30) as u8, (sum >> 50) as u8]
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
@@ -293,46 +316,52 @@ impl Source for Rgb<'_> {
 
 struct Yuv<'a> {
     view: &'a I420View<'a>,
-    inner: (u32, u32),
-    // Last column and row of the chroma planes.
-    chroma: (i32, i32),
+    /// First coordinate whose chroma has a neighbour on each side, and one behind the last.
+    inner: [[i32; 2]; 2],
 }
 
 impl<'a> Yuv<'a> {
     fn new(view: &'a I420View<'a>) -> Self {
-        Self {
-            view,
-            inner: (view.width as u32 - 1, view.height as u32 - 1),
-            chroma: (view.width.div_ceil(2) as i32 - 1, view.height.div_ceil(2) as i32 - 1),
-        }
+        // Chroma reaches from the middle of the first two luma samples to the middle of the last two.
+        let inner = [view.width, view.height].map(|size| {
+            let chroma = size.div_ceil(2) as i32;
+            let luma_end = (size as i32 - 1) << BITS;
+            [ONE / 2, luma_end.min(((chroma - 1) << (BITS + 1)) + ONE / 2)]
+        });
+        Self { view, inner }
     }
 }
 
 impl Source for Yuv<'_> {
     #[inline(always)]
-    fn inside(&self, sx: i32, sy: i32) -> Option<[u8; 3]> {
-        let (x, y) = ((sx >> BITS) as u32, (sy >> BITS) as u32);
-        if x >= self.inner.0 || y >= self.inner.1 {
-            return None;
-        }
-        let start = y as usize * self.view.y_stride + x as usize;
-        let upper: &[u8; 2] = self.view.y.get(start..)?.first_chunk()?;
-        let lower: &[u8; 2] = self.view.y.get(start + self.view.y_stride..)?.first_chunk()?;
+    fn is_inside(&self, at: [i32; 2]) -> bool {
+        let [[x0, x1], [y0, y1]] = self.inner;
+        at[0] >= x0 && at[0] < x1 && at[1] >= y0 && at[1] < y1
+    }
+
+    #[inline(always)]
+    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
+        let I420View { y, u, v, y_stride, uv_stride, .. } = *self.view;
+        let start = (sy >> BITS) as usize * y_stride + (sx >> BITS) as usize;
         let (fx, fy) = (sx & MASK, sy & MASK);
-        let blend = |row: &[u8; 2]| i32::from(row[0]) * (ONE - fx) + i32::from(row[1]) * fx;
-        let luma = blend(upper) * (ONE - fy) + blend(lower) * fy; // 1/1024
+        let blend = |start: usize| {
+            let [left, right] = y[start..start + 2] else { unreachable!() };
+            i32::from(left) * (ONE - fx) + i32::from(right) * fx
+        };
+        let luma = blend(start) * (ONE - fy) + blend(start + y_stride) * fy; // 1/1024
 
         // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths.
+        // Both planes are weighed at once, in lanes of 32 bits.
         let (cx, cy) = (sx - ONE / 2, sy - ONE / 2);
-        let (fx, fy) = (cx & 63, cy & 63);
-        let (left, right) = ((cx >> 6).max(0) as usize, ((cx >> 6) + 1).min(self.chroma.0) as usize);
-        let (top, bottom) = ((cy >> 6).max(0) as usize, ((cy >> 6) + 1).min(self.chroma.1) as usize);
-        let (top, bottom) = (top * self.view.uv_stride, bottom * self.view.uv_stride);
-        let sample = |plane: &[u8]| {
-            let blend = |row: usize| i32::from(plane[row + left]) * (64 - fx) + i32::from(plane[row + right]) * fx;
-            (blend(top) * (64 - fy) + blend(bottom) * fy) >> 2 // 1/1024
+        let start = (cy >> (BITS + 1)) as usize * uv_stride + (cx >> (BITS + 1)) as usize;
+        let (fx, fy) = ((cx & 63) as u64, (cy & 63) as u64);
+        let blend = |start: usize| {
+            let [u0, u1] = u[start..start + 2] else { unreachable!() };
+            let [v0, v1] = v[start..start + 2] else { unreachable!() };
+            (u64::from(u0) | u64::from(v0) << 32) * (64 - fx) + (u64::from(u1) | u64::from(v1) << 32) * fx
         };
-        Some(yuv_to_rgb(luma, sample(self.view.u), sample(self.view.v)))
+        let chroma = blend(start) * (64 - fy) + blend(start + uv_stride) * fy; // 1/4096
+        yuv_to_rgb(luma, chroma as u32 as i32 >> 2, (chroma >> 34) as i32)
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
@@ -353,7 +382,12 @@ fn yuv_to_rgb(y: i32, u: i32, v: i32) -> [u8; 3] {
     const SHIFT: u32 = 21;
     let y = (y - (16 << 10)) * 2385 + (1 << (SHIFT - 1));
     let (u, v) = (u - (128 << 10), v - (128 << 10));
-    let byte = |value: i32| (value >> SHIFT).clamp(0, 255) as u8;
+    // `clamp` without branches: saturated colours come and go, and mispredictions would double the cost.
+    let byte = |value: i32| {
+        let value = value >> SHIFT;
+        let positive = value & !(value >> 31);
+        (positive | ((255 - positive) >> 31)) as u8
+    };
     [byte(y + 3269 * v), byte(y - 802 * u - 1665 * v), byte(y + 4131 * u)]
 }
 

@@ -2,6 +2,8 @@
 //!
 //! * One intra-op thread per session: parallelism comes from the engine's workers; a second thread nearly doubles the
 //!   processor time for a tenth less waiting.
+//! * Memory patterns are off: without them a session takes activations out of its arena one by one, which costs nothing
+//!   at these sizes and saves 7 MB per worker.
 //! * The runtime's own telemetry is switched off.
 //! * Networks are read from their files by the runtime itself, so that their bytes are never held twice.
 
@@ -240,6 +242,7 @@ impl Runtime {
         Ok(Session::builder(&self.environment)?
             .with_log_level(LogLevel::Error)?
             .with_optimization_level(GraphOptimizationLevel::All)?
+            .with_memory_pattern(false)?
             .with_intra_threads(1)?
             .with_inter_threads(1)?
             .with_execution_providers(self.provider.dispatch())?)

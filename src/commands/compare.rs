@@ -54,7 +54,10 @@ struct Comparison {
 pub fn run(config: &Config, a: &Path, b: &Path, json: bool, out: &mut impl Write) -> Result<ExitCode, CompareError> {
     let engine = Engine::open(&engine_options(config))?;
     let info = engine.info().embeddings.first().ok_or(CompareError::NoEmbedding)?;
-    let limits = PictureLimits { max_bytes: config.references.max_bytes as usize, max_pixels: config.references.max_pixels as usize };
+    let limits = PictureLimits {
+        max_bytes: config.references.max_bytes as usize,
+        max_pixels: config.references.max_pixels as usize,
+    };
     let (first, second) = (embed(&engine, a, &limits)?, embed(&engine, b, &limits)?);
     let distance = info.metric.distance(first.values(), second.values());
     let result = Comparison { distance, threshold: info.threshold, matches: distance < info.threshold, model: info.id };

@@ -68,7 +68,8 @@ fn from_url(text: &str) -> IceServer {
 }
 
 fn check(url: &str) -> Result<(), String> {
-    let wrong = || format!("`stun:host:port`, `turn:host:port` or `turns:host:port` URLs, which {:?} is not", redact(url));
+    let wrong =
+        || format!("`stun:host:port`, `turn:host:port` or `turns:host:port` URLs, which {:?} is not", redact(url));
     let (scheme, rest) = url.split_once(':').ok_or_else(wrong)?;
     let host = rest.split('?').next().unwrap_or_default();
     let known = matches!(scheme, "stun" | "stuns" | "turn" | "turns");
@@ -96,7 +97,8 @@ mod tests {
         assert_eq!(list[1].urls, ["turn:t.example:3478?transport=tcp"]);
         assert_eq!(list[1].username.as_deref(), Some("u@x"));
         assert_eq!(list[1].credential.as_deref(), Some("p:w"));
-        let json = parse_servers(r#"[{"urls":"stun:a:1"},{"urls":["turn:b:2"],"username":"u","credential":"c"}]"#).unwrap();
+        let json =
+            parse_servers(r#"[{"urls":"stun:a:1"},{"urls":["turn:b:2"],"username":"u","credential":"c"}]"#).unwrap();
         assert_eq!(json.len(), 2);
         assert_eq!(json[1].username.as_deref(), Some("u"));
     }

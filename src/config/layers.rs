@@ -55,7 +55,10 @@ pub struct Layers {
 
 impl Layers {
     /// Adds `--set KEY=VALUE` pairs; the last one of a key wins.
-    pub fn command_line<'a>(mut self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ConfigError> {
+    pub fn command_line<'a>(
+        mut self,
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
         for (key, value) in pairs {
             if table::find(key).is_none() {
                 return Err(ConfigError::UnknownKey {
@@ -91,14 +94,15 @@ impl Layers {
 
     /// Adds a TOML file.
     pub fn toml_file(self, path: &Path) -> Result<Self, ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|e| ConfigError::File { path: path.into(), message: e.to_string() })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| ConfigError::File { path: path.into(), message: e.to_string() })?;
         self.toml(path, &text)
     }
 
     fn toml(mut self, path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let table: toml::Table =
-            text.parse().map_err(|e: toml::de::Error| ConfigError::File { path: path.into(), message: e.to_string() })?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|e: toml::de::Error| ConfigError::File { path: path.into(), message: e.to_string() })?;
         let mut values = BTreeMap::new();
         for (section, entries) in &table {
             let toml::Value::Table(entries) = entries else {
@@ -185,8 +189,11 @@ mod tests {
         let dotenv = dir.join("env");
         std::fs::write(&dotenv, "PORT=3\nHOST=envfile\nMAX_FLOWS=\n").unwrap();
         let toml = Path::new("x.toml");
-        let base =
-            || Layers::default().toml(toml, "[http]\nport = 4\nhost = 'toml'\ncert_file = 'c'\n[flow]\nmax_flows = 9").unwrap();
+        let base = || {
+            Layers::default()
+                .toml(toml, "[http]\nport = 4\nhost = 'toml'\ncert_file = 'c'\n[flow]\nmax_flows = 9")
+                .unwrap()
+        };
 
         assert_eq!(value(&Layers::default(), "http.port"), ("5000".into(), Source::Default));
         assert_eq!(value(&base(), "http.port"), ("4".into(), Source::Toml(toml.into())));

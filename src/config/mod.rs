@@ -81,7 +81,8 @@ impl Config {
             (Some(cert), Some(key)) => Some(CertificateFiles { cert, key }),
             (None, None) => None,
             _ => {
-                r.errors.push("http.cert_file and http.key_file: one is set without the other; HTTPS needs both".into());
+                r.errors
+                    .push("http.cert_file and http.key_file: one is set without the other; HTTPS needs both".into());
                 None
             }
         };
@@ -141,7 +142,10 @@ impl Config {
                 announced_address: r.optional("ice.announced_address"),
                 loopback: r.required("ice.loopback"),
             },
-            controller: Controller { retry_for: r.required("controller.retry_for"), timeout: r.required("controller.timeout") },
+            controller: Controller {
+                retry_for: r.required("controller.retry_for"),
+                timeout: r.required("controller.timeout"),
+            },
             references: References {
                 max_count: r.in_range("references.max_count", 1, 1000),
                 max_bytes: r.required("references.max_bytes"),
@@ -273,6 +277,9 @@ mod tests {
     #[test]
     fn the_reference_page_is_up_to_date() {
         let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
-        assert!(page.contains(&table::reference()), "write `vision-service config --reference` into docs/configuration.md");
+        assert!(
+            page.contains(&table::reference()),
+            "write `vision-service config --reference` into docs/configuration.md"
+        );
     }
 }

@@ -63,10 +63,7 @@ impl Reader<'_> {
 
     pub(super) fn codecs(&mut self) -> Vec<Codec> {
         let names: Vec<String> = self.required("media.codecs");
-        let codecs: Option<Vec<Codec>> = names
-            .iter()
-            .map(|name| Codec::from_name(name))
-            .collect();
+        let codecs: Option<Vec<Codec>> = names.iter().map(|name| Codec::from_name(name)).collect();
         match codecs {
             Some(list) if !list.is_empty() => list,
             _ => {
@@ -87,7 +84,8 @@ impl Reader<'_> {
             ));
         }
         if self.required::<bool>("http.enable_debug_endpoints") {
-            notices.push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
+            notices
+                .push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
         }
         if self.required::<bool>("ice.mediasoup_relay") {
             notices.push(

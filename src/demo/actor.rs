@@ -46,7 +46,12 @@ pub struct Actor {
 
 impl Actor {
     /// Animates `picture` and goes to the room at `url`.
-    pub async fn join(url: &str, picture: &'static [u8], engine: Arc<Engine>, sees: FrameSink) -> Result<Self, ActorError> {
+    pub async fn join(
+        url: &str,
+        picture: &'static [u8],
+        engine: Arc<Engine>,
+        sees: FrameSink,
+    ) -> Result<Self, ActorError> {
         // Landmarks and textures take a tenth of a second: not on a thread that serves sockets.
         let mut portrait = tokio::task::spawn_blocking(move || portrait(picture, &engine))
             .await

@@ -81,7 +81,8 @@ pub async fn run(config: Config, out: &Path) -> Result<ExitCode, DemoError> {
     let flow = join_call(&base, controller.port()).await?;
     say("the subject, an animated portrait, opens the call");
     let album = Album::default();
-    let actor = Actor::join(&format!("{}/call/{ROOM}/ws", base.replace("http", "ws")), PICTURE, engine, album.sink()).await?;
+    let actor =
+        Actor::join(&format!("{}/call/{ROOM}/ws", base.replace("http", "ws")), PICTURE, engine, album.sink()).await?;
 
     let status = follow(&base, &flow, &actor, &album).await?;
     actor.leave().await;
@@ -103,8 +104,14 @@ pub async fn run(config: Config, out: &Path) -> Result<ExitCode, DemoError> {
 
 /// The configuration as the operator gave it, on loopback, asking only for what a portrait can do.
 fn demo_config(mut config: Config) -> Config {
-    config.http =
-        Http { host: [127, 0, 0, 1].into(), port: 0, certificate: None, https_port: None, api_token: None, demo: false };
+    config.http = Http {
+        host: [127, 0, 0, 1].into(),
+        port: 0,
+        certificate: None,
+        https_port: None,
+        api_token: None,
+        demo: false,
+    };
     config.notices.clear();
     config.ice.loopback = true;
     let (able, unable): (Vec<_>, Vec<_>) =
@@ -124,7 +131,8 @@ async fn join_call(base: &str, controller: u16) -> Result<String, DemoError> {
         "token": TOKEN,
         "lang": "en",
     });
-    let answer: Value = reqwest::Client::new().post(format!("{base}/join-call")).json(&body).send().await?.json().await?;
+    let answer: Value =
+        reqwest::Client::new().post(format!("{base}/join-call")).json(&body).send().await?.json().await?;
     match answer["flow_id"].as_str() {
         Some(id) => Ok(id.to_owned()),
         None => Err(DemoError::Refused(answer)),

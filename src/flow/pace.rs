@@ -22,7 +22,9 @@ impl Pace {
     /// Whether the frame at `timestamp` is taken.
     pub fn take(&mut self, timestamp: Duration) -> bool {
         match self.due {
-            Some(due) if timestamp + self.interval.mul_f64(TOLERANCE) < due && due <= timestamp + 2 * self.interval => false,
+            Some(due) if timestamp + self.interval.mul_f64(TOLERANCE) < due && due <= timestamp + 2 * self.interval => {
+                false
+            }
             // Keep to the beat while the frames do, start a new one after a gap or a jump back.
             Some(due) if due <= timestamp + 2 * self.interval && timestamp < due + self.interval => {
                 self.due = Some(due + self.interval);

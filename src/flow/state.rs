@@ -473,7 +473,9 @@ impl Machine {
         actions.push(Action::Report(outcome));
         let nobody_watches = matches!(
             outcome,
-            Outcome::NotVerified(Reason::SubjectAbsent | Reason::RoomUnreachable | Reason::RoomClosed | Reason::SubjectLeft)
+            Outcome::NotVerified(
+                Reason::SubjectAbsent | Reason::RoomUnreachable | Reason::RoomClosed | Reason::SubjectLeft
+            )
         );
         let hurry = outcome == Outcome::NotVerified(Reason::Shutdown);
         if !in_room || nobody_watches || hurry {

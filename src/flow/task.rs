@@ -80,7 +80,7 @@ impl Task {
         });
         let pool = services.challenges.clone();
         let draw = Box::new(move || {
-            let drawn = pool.draw(|bytes| getrandom::fill(bytes)).unwrap_or_default();
+            let drawn = pool.draw(getrandom::fill).unwrap_or_default();
             drawn.into_iter().map(|gesture| Drawn { gesture, random: random() }).collect()
         });
         let words = Words::new(&services.locales, call.lang.as_deref());
@@ -202,7 +202,8 @@ impl Task {
         let pictures = std::mem::take(&mut self.pictures);
         let (services, call) = (self.services.clone(), self.call.clone());
         let (id, deadline) = (self.admission.id(), self.machine.deadline());
-        self.work.spawn(async move { Done::Matched(verify::same_person(&services, &call, id, &pictures, deadline).await) });
+        self.work
+            .spawn(async move { Done::Matched(verify::same_person(&services, &call, id, &pictures, deadline).await) });
     }
 
     fn report(&mut self, outcome: Outcome) {
@@ -215,10 +216,15 @@ impl Task {
             false => config.controller.retry_for,
         };
         if let Some(room) = &self.room {
-            room.announce(outcome.is_success(), outcome.reason().map_or("", Reason::as_str), &self.words.outcome(outcome));
+            room.announce(
+                outcome.is_success(),
+                outcome.reason().map_or("", Reason::as_str),
+                &self.words.outcome(outcome),
+            );
         }
         self.work.spawn(async move {
-            let report = services.controller.report(&call.callback_base_url, &call.token, &id, verdict, retry_for).await;
+            let report =
+                services.controller.report(&call.callback_base_url, &call.token, &id, verdict, retry_for).await;
             if let Err(e) = &report {
                 tracing::error!(flow = id, "the outcome could not be delivered: {e}");
             }

@@ -24,10 +24,11 @@ pub async fn same_person(
         tracing::warn!(%flow, "no reference images: {e}");
         Reason::ControllerUnavailable
     })?;
-    let references = services.references.load(&list, call.datastore_base_url.as_ref(), deadline).await.map_err(|e| {
-        tracing::warn!(%flow, "no reference images: {e}");
-        Reason::NoReferences
-    })?;
+    let references =
+        services.references.load(&list, call.datastore_base_url.as_ref(), deadline).await.map_err(|e| {
+            tracing::warn!(%flow, "no reference images: {e}");
+            Reason::NoReferences
+        })?;
     let report = services.matcher.compare_all(pictures, &references.read, deadline).await;
     tracing::info!(
         %flow,

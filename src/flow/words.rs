@@ -38,7 +38,9 @@ impl Words {
         let guide = if warning.is_some() { Guide::Warning } else { Guide::Neutral };
         let view = SubjectView { warning, guide, ..SubjectView::default() };
         match &scene.stage {
-            Stage::Waiting => SubjectView { message: self.text(Text::WaitingForCamera), waiting: true, guide: Guide::Hidden, ..view },
+            Stage::Waiting => {
+                SubjectView { message: self.text(Text::WaitingForCamera), waiting: true, guide: Guide::Hidden, ..view }
+            }
             Stage::Starting => SubjectView { message: self.text(Text::Starting), ..view },
             Stage::Gesture { gesture, index, total, ends, limit } => SubjectView {
                 message: self.locale.gesture(gesture).to_owned(),

@@ -16,8 +16,11 @@ pub fn check(path: &str, headers: &HeaderMap, token: Option<&SecretString>) -> R
     if given.is_some_and(|given| given.as_bytes().ct_eq(token.expose_secret().as_bytes()).into()) {
         return Ok(());
     }
-    let mut reply =
-        error(StatusCode::UNAUTHORIZED, "unauthorized", "send `Authorization: Bearer` with the API token of this service");
+    let mut reply = error(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        "send `Authorization: Bearer` with the API token of this service",
+    );
     reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     Err(Box::new(reply))
 }
@@ -45,7 +48,8 @@ mod tests {
         assert!(asks("/join-call", None, None));
         assert!(asks("/join-call", Some("Bearer abc"), Some("abc")));
         assert!(asks("/join-call", Some("bearer abc"), Some("abc")));
-        for wrong in [None, Some("Bearer abd"), Some("Bearer"), Some("Basic abc"), Some("abc"), Some("Bearer abc def")] {
+        for wrong in [None, Some("Bearer abd"), Some("Bearer"), Some("Basic abc"), Some("abc"), Some("Bearer abc def")]
+        {
             assert!(!asks("/join-call", wrong, Some("abc")), "{wrong:?}");
         }
         assert!(asks("/health", None, Some("abc")));

@@ -21,7 +21,11 @@ async fn read(stream: impl Stream<Item = Result<impl Buf, warp::Error>>, limit: 
     let mut body = BytesMut::new();
     while let Some(chunk) = stream.next().await {
         let Ok(mut chunk) = chunk else {
-            return Err(Box::new(error(StatusCode::BAD_REQUEST, "broken_body", "the request's body ended before its end")));
+            return Err(Box::new(error(
+                StatusCode::BAD_REQUEST,
+                "broken_body",
+                "the request's body ended before its end",
+            )));
         };
         if body.len() + chunk.remaining() > limit {
             let message = format!("the body is larger than {limit} bytes");

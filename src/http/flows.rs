@@ -44,7 +44,11 @@ fn join_call(services: &Arc<Services>, headers: &HeaderMap, body: Body) -> Reply
     };
     // The original reads JSON whatever the type says; a body that says it is something else is a mistake worth telling.
     if headers.get(header::CONTENT_TYPE).is_some_and(|t| !is_json(t.to_str().unwrap_or_default())) {
-        return error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "send the request as application/json");
+        return error(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "send the request as application/json",
+        );
     }
     let call = match JoinCall::parse(&body) {
         Ok(call) => call,

@@ -40,12 +40,7 @@ fn answer(services: &Services) -> Reply {
         status: if stopping { "stopping" } else { "ok" },
         version: env!("CARGO_PKG_VERSION"),
         provider: info.provider.name(),
-        models: info
-            .models
-            .iter()
-            .filter(|m| m.in_use)
-            .map(|m| Model { id: m.id, licence: m.licence })
-            .collect(),
+        models: info.models.iter().filter(|m| m.in_use).map(|m| Model { id: m.id, licence: m.licence }).collect(),
         matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
         running_flows,
         max_flows,

@@ -12,8 +12,8 @@
 //! verified when the mean over those that can is below the threshold. Without any there is no verification.
 
 pub mod embedded;
-pub mod engine;
 pub(crate) mod encode;
+pub mod engine;
 pub mod remote;
 
 use std::sync::Arc;

@@ -42,6 +42,7 @@ impl TestController {
     }
 
     pub async fn start_at(addr: SocketAddr, behaviour: Behaviour) -> Self {
+        vision_service::outbound::install_crypto_provider();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let recorded = calls.clone();
         let routes = warp::any()
@@ -51,27 +52,42 @@ impl TestController {
             .and(warp::path::tail())
             .and(warp::header::headers_cloned())
             .and(warp::body::bytes())
-            .map(move |method: warp::http::Method, verb: String, token: warp::path::Tail, headers: HeaderMap, body: bytes::Bytes| {
-                let unwell = behaviour.unwell_until.is_some_and(|until| Instant::now() < until);
-                let forced = if verb == "list" { behaviour.list_status } else { behaviour.report_status };
-                let expected = if verb == "list" { "GET" } else { "PUT" };
-                let status = match forced {
-                    _ if unwell => 503,
-                    _ if method.as_str() != expected => 405,
-                    Some(status) => status,
-                    None => 200,
-                };
-                if status != 503 {
-                    recorded.lock().unwrap().push(Call {
-                        verb: verb.clone(),
-                        token: percent_encoding::percent_decode_str(token.as_str()).decode_utf8_lossy().into_owned(),
-                        idempotency_key: headers.get("idempotency-key").and_then(|v| v.to_str().ok()).map(str::to_owned),
-                        body_bytes: body.len(),
-                    });
-                }
-                let answer = if verb == "list" { serde_json::to_string(&behaviour.references).unwrap() } else { String::new() };
-                warp::http::Response::builder().status(StatusCode::from_u16(status).unwrap()).body(answer).unwrap()
-            });
+            .map(
+                move |method: warp::http::Method,
+                      verb: String,
+                      token: warp::path::Tail,
+                      headers: HeaderMap,
+                      body: bytes::Bytes| {
+                    let unwell = behaviour.unwell_until.is_some_and(|until| Instant::now() < until);
+                    let forced = if verb == "list" { behaviour.list_status } else { behaviour.report_status };
+                    let expected = if verb == "list" { "GET" } else { "PUT" };
+                    let status = match forced {
+                        _ if unwell => 503,
+                        _ if method.as_str() != expected => 405,
+                        Some(status) => status,
+                        None => 200,
+                    };
+                    if status != 503 {
+                        recorded.lock().unwrap().push(Call {
+                            verb: verb.clone(),
+                            token: percent_encoding::percent_decode_str(token.as_str())
+                                .decode_utf8_lossy()
+                                .into_owned(),
+                            idempotency_key: headers
+                                .get("idempotency-key")
+                                .and_then(|v| v.to_str().ok())
+                                .map(str::to_owned),
+                            body_bytes: body.len(),
+                        });
+                    }
+                    let answer = if verb == "list" {
+                        serde_json::to_string(&behaviour.references).unwrap()
+                    } else {
+                        String::new()
+                    };
+                    warp::http::Response::builder().status(StatusCode::from_u16(status).unwrap()).body(answer).unwrap()
+                },
+            );
         let (stop, stopped) = oneshot::channel::<()>();
         let listener = tokio::net::TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();

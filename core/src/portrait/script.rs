@@ -59,7 +59,7 @@ impl Performance {
         let acted: &[Beat] = match id {
             "blink" => &[beat(EYES_CLOSED, 0.1, 0.2), beat(REST, 0.15, 0.0)],
             "smile" => &[beat(SMILE, 0.4, 0.45), beat(REST, 0.45, 0.0)],
-            "openCloseMouth" => &[beat(MOUTH_OPEN, 0.4, 0.35), beat(REST, 0.4, 0.0)],
+            "openCloseMouth" => &[beat(MOUTH_OPEN, 0.4, 0.35), beat(REST, 0.28, 0.0)],
             "turnLeft" => &[beat(TURNED_LEFT, 0.6, 0.35), beat(REST, 0.6, 0.0)],
             "turnRight" => &[beat(TURNED_RIGHT, 0.6, 0.35), beat(REST, 0.6, 0.0)],
             "nod" => &[beat(CHIN_DOWN, 0.45, 0.2), beat(REST, 0.45, 0.0)],

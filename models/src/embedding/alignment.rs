@@ -24,8 +24,8 @@ const ARCFACE: [[f64; 2]; 5] =
 const ARCFACE_SIZE: f64 = 112.0;
 
 /// Mesh points that stand for dlib's five: outer and inner corner of the viewer's right eye, of the left eye, and the
-/// base of the nose.
-const DLIB_POINTS: [&[usize]; 5] = [&[263], &[362], &[33], &[133], &[2]];
+/// base of the nose (of the three mesh points there, the one that separates people best).
+const DLIB_POINTS: [&[usize]; 5] = [&[263], &[362], &[33], &[133], &[94]];
 /// Where dlib's `get_face_chip_details` wants them, before padding (dlib/image_transforms/interpolation.h).
 const DLIB: [[f64; 2]; 5] = [
     [0.859_567_459_599_2, 0.213_498_153_801_4],

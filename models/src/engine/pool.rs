@@ -145,10 +145,10 @@ fn serve<W: Worker>(shared: &Shared<W>, mut worker: W) {
                 }
             }
             Turn::Frame(id, frame) => {
-                if let Some(stream) = stream {
-                    if catch_unwind(AssertUnwindSafe(|| worker.frame(&stream, frame))).is_err() {
-                        tracing::error!("work on a frame panicked");
-                    }
+                if let Some(stream) = stream
+                    && catch_unwind(AssertUnwindSafe(|| worker.frame(&stream, frame))).is_err()
+                {
+                    tracing::error!("work on a frame panicked");
                 }
                 if shared.lock().schedule.done(id) {
                     shared.work.notify_one();

@@ -107,7 +107,7 @@ mod tests {
         let region = mesh.region(100, 100);
         assert_eq!((region.cx, region.cy), (0.5, 0.625));
         assert_eq!((region.width, region.height), (0.75, 0.75));
-        assert!((region.rotation - std::f64::consts::FRAC_PI_4).abs() < 1e-6);
+        assert!((region.rotation - std::f32::consts::FRAC_PI_4).abs() < 1e-6);
         assert_eq!(mesh.bounding_box(), Rect { x: 0.25, y: 0.5, width: 0.5, height: 0.25 });
     }
 }

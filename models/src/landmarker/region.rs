@@ -10,18 +10,19 @@ use crate::crop::{Region, wrap_angle};
 const SCALE: f64 = 1.5;
 
 /// A rotated rectangle; centre and size normalised by the picture's width and height, rotation in radians in pixels.
+/// Single precision, as MediaPipe's `NormalizedRect`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormalizedRegion {
     /// Centre.
-    pub cx: f64,
+    pub cx: f32,
     /// Centre.
-    pub cy: f64,
+    pub cy: f32,
     /// Size along its own x axis.
-    pub width: f64,
+    pub width: f32,
     /// Size along its own y axis.
-    pub height: f64,
+    pub height: f32,
     /// Clockwise, radians.
-    pub rotation: f64,
+    pub rotation: f32,
 }
 
 impl NormalizedRegion {
@@ -29,10 +30,10 @@ impl NormalizedRegion {
     pub fn around_detection(bounds: [f64; 4], eyes: [[f64; 2]; 2], width: usize, height: usize) -> Self {
         let [x0, y0, x1, y1] = bounds;
         Self {
-            cx: (x0 + x1) / 2.0,
-            cy: (y0 + y1) / 2.0,
-            width: (x1 - x0) * SCALE,
-            height: (y1 - y0) * SCALE,
+            cx: ((x0 + x1) / 2.0) as f32,
+            cy: ((y0 + y1) / 2.0) as f32,
+            width: ((x1 - x0) * SCALE) as f32,
+            height: ((y1 - y0) * SCALE) as f32,
             rotation: level(eyes, width, height),
         }
     }
@@ -43,10 +44,10 @@ impl NormalizedRegion {
         let (w, h) = (width as f64, height as f64);
         let side = ((x1 - x0) * w).max((y1 - y0) * h) * SCALE;
         Self {
-            cx: (x0 + x1) / 2.0,
-            cy: (y0 + y1) / 2.0,
-            width: side / w,
-            height: side / h,
+            cx: ((x0 + x1) / 2.0) as f32,
+            cy: ((y0 + y1) / 2.0) as f32,
+            width: (side / w) as f32,
+            height: (side / h) as f32,
             rotation: level(eyes, width, height),
         }
     }
@@ -55,19 +56,19 @@ impl NormalizedRegion {
     pub fn to_pixels(self, width: usize, height: usize) -> Region {
         let (w, h) = (width as f64, height as f64);
         Region {
-            cx: self.cx * w,
-            cy: self.cy * h,
-            width: self.width * w,
-            height: self.height * h,
-            rotation: self.rotation,
+            cx: f64::from(self.cx) * w,
+            cy: f64::from(self.cy) * h,
+            width: f64::from(self.width) * w,
+            height: f64::from(self.height) * h,
+            rotation: f64::from(self.rotation),
         }
     }
 }
 
 /// The angle of the line from the viewer's left eye to the right one.
-fn level([left, right]: [[f64; 2]; 2], width: usize, height: usize) -> f64 {
+fn level([left, right]: [[f64; 2]; 2], width: usize, height: usize) -> f32 {
     let (dx, dy) = ((right[0] - left[0]) * width as f64, (right[1] - left[1]) * height as f64);
-    wrap_angle(-(-dy).atan2(dx))
+    wrap_angle(-(-dy).atan2(dx)) as f32
 }
 
 #[cfg(test)]
@@ -78,10 +79,10 @@ mod tests {
     fn a_mesh_gives_a_square_in_pixels() {
         let region = NormalizedRegion::around_points([0.4, 0.2, 0.6, 0.8], [[0.45, 0.5], [0.55, 0.5]], 640, 480);
         let pixels = region.to_pixels(640, 480);
-        assert!((pixels.width - pixels.height).abs() < 1e-9);
-        assert!((pixels.height - 0.6 * 480.0 * 1.5).abs() < 1e-9);
+        assert!((pixels.width - pixels.height).abs() < 1e-3);
+        assert!((pixels.height - 0.6 * 480.0 * 1.5).abs() < 1e-3);
         assert_eq!(pixels.rotation, 0.0);
-        assert!((pixels.cx - 320.0).abs() < 1e-9 && (pixels.cy - 240.0).abs() < 1e-9);
+        assert!((pixels.cx - 320.0).abs() < 1e-3 && (pixels.cy - 240.0).abs() < 1e-3);
     }
 
     #[test]
@@ -89,7 +90,7 @@ mod tests {
         // 45 degrees in pixels, not in normalised coordinates; the viewer's right eye lower: clockwise, positive.
         let eyes = [[0.4, 0.4], [0.4 + 0.1, 0.4 + 0.2]];
         let region = NormalizedRegion::around_detection([0.3, 0.3, 0.6, 0.7], eyes, 640, 320);
-        assert!((region.rotation - std::f64::consts::FRAC_PI_4).abs() < 1e-9);
-        assert!((region.width - 0.45).abs() < 1e-9 && (region.height - 0.6).abs() < 1e-9);
+        assert!((region.rotation - std::f32::consts::FRAC_PI_4).abs() < 1e-6);
+        assert!((region.width - 0.45).abs() < 1e-6 && (region.height - 0.6).abs() < 1e-6);
     }
 }

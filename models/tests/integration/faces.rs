@@ -121,7 +121,7 @@ fn angles_mean_what_their_names_say() {
     assert!(angles.yaw > 0.3);
     assert!(shift > 0.1, "positive yaw: the nose points to the right side of the picture");
 
-    // A picture turned by a quarter of a right angle would do; a mirrored one turns yaw and roll round.
+    // Mirrored, yaw and roll change their sign.
     let mut mirrored = frame.clone();
     for row in mirrored.data.chunks_exact_mut(3 * frame.width) {
         let pixels: Vec<[u8; 3]> = row.as_chunks().0.iter().rev().copied().collect();
@@ -130,10 +130,19 @@ fn angles_mean_what_their_names_say() {
     let other = landmarker.picture(&mirrored.view(), 1).unwrap().remove(0).angles();
     assert!((other.yaw + angles.yaw).abs() < 0.06, "{} {}", other.yaw, angles.yaw);
     assert!((other.roll + angles.roll).abs() < 0.06 && (other.pitch - angles.pitch).abs() < 0.06);
+}
 
-    // Roll: the line from the viewer's left eye to the right one rises in the picture when it is positive.
-    let rise = (face.landmarks[33][1] - face.landmarks[263][1]) * frame.height as f32;
-    let run = (face.landmarks[263][0] - face.landmarks[33][0]) * frame.width as f32;
-    eprintln!("roll {:.3}, the eyes rise by {:.3} to the right", angles.roll, rise.atan2(run));
-    assert!((rise.atan2(run) - angles.roll).abs() < 0.1);
+#[test]
+fn positive_roll_lifts_the_eye_on_the_right_side_of_the_picture() {
+    let Some(shared) = shared("positive_roll_lifts_the_eye_on_the_right_side_of_the_picture") else { return };
+    let mut landmarker = landmarker();
+    for name in ["fr_biden", "sf_image_F1", "sf_image_T1", "lp_d30"] {
+        let picture = picture(&shared.join(format!("reference/landmarker/images/{name}.png")));
+        let face = landmarker.picture(&picture.view(), 1).unwrap().remove(0);
+        let [left, right] = [33, 263].map(|index| face.landmarks[index]);
+        let rise = (left[1] - right[1]) * picture.height as f32;
+        let run = (right[0] - left[0]) * picture.width as f32;
+        let roll = face.angles().roll;
+        assert!(roll < -0.1 && (rise.atan2(run) - roll).abs() < 0.15, "{name}: {roll} {}", rise.atan2(run));
+    }
 }

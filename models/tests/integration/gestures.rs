@@ -18,6 +18,17 @@ struct Recording {
     completed_at_frame: BTreeMap<String, Vec<usize>>,
 }
 
+/// Where MediaPipe answers both ways: clip, gesture, and the other answer.
+///
+/// With the lowest bit of one pixel changed in each frame MediaPipe 1.2.2 itself gives, from run to run, eyeLookOutLeft
+/// between 0.20 and 0.66 at frame 51 of lp_d12 (the gesture needs 0.5), eyeLookInRight between 0.091 and 0.100 at frame
+/// 52 (0.1) and eyeLookDownLeft between 0.395 and 0.403 at frame 379 of lp_d10 (0.4; five of six runs are below).
+const UNDECIDED: [(&str, &str, &[usize]); 3] = [
+    ("lp_d10.mp4", "eyesDownwards", &[36, 105, 227, 358, 379]),
+    ("lp_d12.mp4", "eyesShiftLeft", &[48, 74, 164]),
+    ("lp_d12.mp4", "faceFrontRight", &[48, 172]),
+];
+
 #[test]
 fn gestures_complete_where_mediapipe_completes_them() {
     let Some(shared) = shared("gestures_complete_where_mediapipe_completes_them") else { return };
@@ -53,8 +64,16 @@ fn gestures_complete_where_mediapipe_completes_them() {
             let expected = recording.completed_at_frame.get(&gesture.id).unwrap_or(&none);
             let found = completed.get(&gesture.id).unwrap_or(&none);
             compared += expected.len();
-            let near = expected.len() == found.len() && expected.iter().zip(found).all(|(a, b)| a.abs_diff(*b) <= 1);
-            if !near {
+            let near = |expected: &[usize]| {
+                expected.len() == found.len() && expected.iter().zip(found).all(|(a, b)| a.abs_diff(*b) <= 1)
+            };
+            let mut undecided = UNDECIDED.iter().filter(|(clip, id, _)| clip == name && *id == gesture.id);
+            if near(expected) {
+                continue;
+            }
+            if undecided.any(|(_, _, other)| near(other)) {
+                eprintln!("{name} {}: {found:?}, as MediaPipe at times; recorded is {expected:?}", gesture.id);
+            } else {
                 wrong.push(format!("{name} {}: {found:?} instead of {expected:?}", gesture.id));
             }
         }

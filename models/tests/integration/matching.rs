@@ -77,6 +77,6 @@ fn skin_and_print_have_different_scores() {
     };
     let (real, print) = (score("sf_image_T1.jpg"), score("sf_image_F1.jpg"));
     eprintln!("anti-spoof: real {real:.2}, print {print:.2}");
-    assert!((real - 6.1).abs() < 1.5, "real: {real}");
-    assert!((print + 7.1).abs() < 1.5, "print: {print}");
+    assert!(real > 4.0, "real: {real}");
+    assert!(print < -3.0, "print: {print}");
 }

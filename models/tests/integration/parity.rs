@@ -50,8 +50,7 @@ impl Differences {
         assert_eq!(recording.landmarks.len(), face.landmarks.len());
         let (w, h) = (recording.width as f64, recording.height as f64);
         let points = face.landmarks.iter().zip(&recording.landmarks);
-        let pixels =
-            points.map(|(a, b)| ((f64::from(a[0]) - b[0]) * w).hypot((f64::from(a[1]) - b[1]) * h));
+        let pixels = points.map(|(a, b)| ((f64::from(a[0]) - b[0]) * w).hypot((f64::from(a[1]) - b[1]) * h));
         assert_eq!(recording.blendshapes.len(), BLENDSHAPE_NAMES.len());
         let scores = BLENDSHAPE_NAMES.iter().zip(face.blendshapes);
         let angles = face.angles();
@@ -63,9 +62,7 @@ impl Differences {
         ];
         Self {
             pixels: pixels.fold(0.0, f64::max),
-            score: scores
-                .map(|(n, s)| (f64::from(s) - recording.blendshapes[*n]).abs())
-                .fold(0.0, f64::max),
+            score: scores.map(|(n, s)| (f64::from(s) - recording.blendshapes[*n]).abs()).fold(0.0, f64::max),
             angle: angle.iter().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max),
         }
     }
@@ -77,11 +74,7 @@ impl Differences {
     }
 
     fn check(&self, name: &str, pixels: f64, score: f64) {
-        let Self {
-            pixels: p,
-            score: s,
-            angle: a,
-        } = *self;
+        let Self { pixels: p, score: s, angle: a } = *self;
         eprintln!("{name}: largest difference {p:.4} px, {s:.5} score, {a:.6} rad");
         assert!(p <= pixels, "{name}: {p} px");
         assert!(s <= score, "{name}: score {s}");
@@ -90,16 +83,8 @@ impl Differences {
 }
 
 fn same_pixels(picture: &RgbPicture, recording: &Recording, name: &str) {
-    assert_eq!(
-        (picture.width, picture.height),
-        (recording.width, recording.height),
-        "{name}"
-    );
-    assert_eq!(
-        sha256(&picture.data),
-        recording.rgb_sha256,
-        "{name}: other pixels than the recording's"
-    );
+    assert_eq!((picture.width, picture.height), (recording.width, recording.height), "{name}");
+    assert_eq!(sha256(&picture.data), recording.rgb_sha256, "{name}: other pixels than the recording's");
 }
 
 #[test]
@@ -109,10 +94,7 @@ fn pictures() {
     };
     let mut landmarker = landmarker();
     let folder = shared.join("reference/landmarker/images");
-    let mut names: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
     names.sort();
     assert!(names.len() >= 16, "{} recordings", names.len());
@@ -144,20 +126,14 @@ fn videos() {
         let path = shared.join(format!("reference/landmarker/video/{name}.json"));
         let video: Video = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
         assert!(video.frames.len() >= 60);
-        let mut tracker = Tracker::new(TrackerOptions {
-            face_count_interval: None,
-        });
+        let mut tracker = Tracker::new(TrackerOptions { face_count_interval: None });
         let mut all = Differences::default();
         let mut clip = Clip::open(&shared.join("assets").join(Path::new(&video.video)));
         for (index, recording) in video.frames.iter().enumerate() {
-            let frame = clip
-                .next()
-                .expect("the clip has as many frames as the recording");
+            let frame = clip.next().expect("the clip has as many frames as the recording");
             same_pixels(&frame, recording, &format!("{name} frame {index}"));
             let timestamp = Duration::from_millis(recording.timestamp_ms);
-            let analysis = landmarker
-                .frame(&mut tracker, &frame.view(), timestamp)
-                .unwrap();
+            let analysis = landmarker.frame(&mut tracker, &frame.view(), timestamp).unwrap();
             assert_eq!(analysis.face_count, recording.faces, "{name} frame {index}");
             let differences = Differences::of(&analysis.face.unwrap(), recording);
             all.widen(&differences);

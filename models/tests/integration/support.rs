@@ -12,10 +12,8 @@ use vision_models::runtime::{Provider, Runtime};
 
 /// The folder with `assets/`, `reference/`: named by `VISION_TEST_ASSETS`, or `shared` beside the repository.
 pub fn shared(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("VISION_TEST_ASSETS").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")),
-        PathBuf::from,
-    );
+    let folder = std::env::var_os("VISION_TEST_ASSETS")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared")), PathBuf::from);
     if folder.join("reference/landmarker").is_dir() {
         return Some(folder);
     }
@@ -40,15 +38,9 @@ pub fn landmarker() -> Landmarker {
 
 /// A picture file as RGB.
 pub fn picture(path: &Path) -> RgbPicture {
-    let rgb = image::open(path)
-        .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-        .to_rgb8();
+    let rgb = image::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).to_rgb8();
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    RgbPicture {
-        data: rgb.into_raw(),
-        width,
-        height,
-    }
+    RgbPicture { data: rgb.into_raw(), width, height }
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
@@ -61,6 +53,7 @@ pub struct Clip {
     output: ChildStdout,
     pub width: usize,
     pub height: usize,
+    #[allow(dead_code, reason = "the calibration reads it")]
     pub frames: usize,
 }
 

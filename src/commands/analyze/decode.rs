@@ -31,6 +31,9 @@ pub enum DecodeError {
     Empty(PathBuf),
 }
 
+/// A picture and its time in the file.
+pub type TimedPicture = (Box<dyn Picture>, Duration);
+
 /// A decoder at work.
 pub struct Frames {
     pipeline: gst::Pipeline,
@@ -40,26 +43,30 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Opens a file. A picture stays RGB; video becomes I420 and is taken for BT.601, as in a call.
+    /// Opens a file. Video becomes I420 and is taken for BT.601, as in a call; a picture, or video that names another
+    /// colour matrix, becomes RGB.
     pub fn open(path: &Path, picture: bool) -> Result<Self, DecodeError> {
         std::fs::File::open(path).map_err(|e| DecodeError::File(path.into(), e))?;
-        let format = if picture { "format=RGB" } else { "format=I420" };
+        let format = if picture { "RGB" } else { "I420" };
         let description = format!(
-            "filesrc name=file ! decodebin ! videoflip video-direction=auto ! videoconvert ! video/x-raw,{format},pixel-aspect-ratio=1/1 ! \
-             appsink name=frames sync=false max-buffers=3"
+            "filesrc name=file ! decodebin name=decode ! videoflip video-direction=auto ! videoconvert ! \
+             capsfilter name=format caps=video/x-raw,format={format} ! appsink name=frames sync=false max-buffers=3"
         );
         let failed = |e: &dyn std::fmt::Display| DecodeError::Decode { path: path.into(), reason: e.to_string() };
         let pipeline = gst::parse::launch(&description).map_err(|e| failed(&e))?;
         let pipeline = pipeline.downcast::<gst::Pipeline>().map_err(|_| failed(&"not a pipeline"))?;
         let by_name = |name| pipeline.by_name(name).ok_or_else(|| failed(&"an element is missing"));
         by_name("file")?.set_property("location", path);
+        if !picture {
+            convert_tagged(&by_name("decode")?, by_name("format")?);
+        }
         let sink = by_name("frames")?.downcast::<gst_app::AppSink>().map_err(|_| failed(&"no appsink"))?;
         pipeline.set_state(gst::State::Playing).map_err(|e| failed(&e))?;
         Ok(Self { pipeline, sink, path: path.into(), count: 0 })
     }
 
     /// The next frame and its time; none at the end.
-    pub fn next(&mut self) -> Result<Option<(Box<dyn Picture>, Duration)>, DecodeError> {
+    pub fn next(&mut self) -> Result<Option<TimedPicture>, DecodeError> {
         let Some(sample) = self.sink.try_pull_sample(STALL) else {
             return self.end();
         };
@@ -71,12 +78,14 @@ impl Frames {
         };
         match picture {
             Some(picture) => Ok(Some((picture, pts))),
-            None => Err(DecodeError::Decode { path: self.path.clone(), reason: "its frames have an unusual layout".into() }),
+            None => {
+                Err(DecodeError::Decode { path: self.path.clone(), reason: "its frames have an unusual layout".into() })
+            }
         }
     }
 
     /// Whether this is the file's end, or a failure.
-    fn end(&self) -> Result<Option<(Box<dyn Picture>, Duration)>, DecodeError> {
+    fn end(&self) -> Result<Option<TimedPicture>, DecodeError> {
         let failed = |reason: String| DecodeError::Decode { path: self.path.clone(), reason };
         if let Some(bus) = self.pipeline.bus()
             && let Some(message) = bus.pop_filtered(&[gst::MessageType::Error])
@@ -98,11 +107,26 @@ impl Drop for Frames {
     }
 }
 
+/// Has video that names another colour matrix than BT.601 converted by it. GStreamer guesses one for untagged video by its size, so that
+/// only the stream's own caps, before decoding, tell whether there was a tag.
+fn convert_tagged(decodebin: &gst::Element, filter: gst::Element) {
+    decodebin.connect("autoplug-continue", false, move |values| {
+        let caps = values.get(2).and_then(|v| v.get::<gst::Caps>().ok());
+        let tagged = caps.as_ref().and_then(|caps| caps.iter().find_map(|s| s.get::<String>("colorimetry").ok()));
+        let colorimetry = tagged.and_then(|c| c.parse::<gst_video::VideoColorimetry>().ok());
+        if colorimetry.is_some_and(|c| c.matrix() != gst_video::VideoColorMatrix::Bt601) {
+            filter.set_property("caps", gst::Caps::builder("video/x-raw").field("format", "RGB").build());
+        }
+        Some(true.to_value())
+    });
+}
+
 fn rgb(sample: &gst::Sample) -> Option<RgbPicture> {
     let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = gst_video::VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
     let (width, height) = (info.width() as usize, info.height() as usize);
     let stride = usize::try_from(frame.plane_stride()[0]).ok()?;
-    let data = frame.plane_data(0).ok()?.chunks(stride).take(height).flat_map(|row| &row[..3 * width]).copied().collect();
+    let data =
+        frame.plane_data(0).ok()?.chunks(stride).take(height).flat_map(|row| &row[..3 * width]).copied().collect();
     Some(RgbPicture { data, width, height })
 }

@@ -55,7 +55,12 @@ impl FrameReport {
             frame,
             pts_ms: pts.as_millis() as u64,
             faces: analysis.face_count,
-            bounding_box: face.map(|f| f.bounding_box()).map(|b| BoxReport { x: b.x, y: b.y, width: b.width, height: b.height }),
+            bounding_box: face.map(|f| f.bounding_box()).map(|b| BoxReport {
+                x: b.x,
+                y: b.y,
+                width: b.width,
+                height: b.height,
+            }),
             presence: face.map(|f| f.presence),
             yaw: angles.map(|a| a.yaw),
             pitch: angles.map(|a| a.pitch),

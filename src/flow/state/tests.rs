@@ -204,15 +204,19 @@ fn every_undecided_state_times_every_failure() {
         ("room unreachable", |d| drop(d.event(Event::RoomUnreachable)), |_| Some(Reason::RoomUnreachable)),
         ("shutdown", |d| drop(d.event(Event::Shutdown)), |_| Some(Reason::Shutdown)),
         ("fault", |d| drop(d.event(Event::Fault)), |_| Some(Reason::Internal)),
-        ("time", |d| d.wait(Duration::from_secs(60)), |state| {
-            Some(match state {
-                State::Joining => Reason::RoomUnreachable,
-                State::WaitingForSubject => Reason::SubjectAbsent,
-                State::Starting | State::Challenge(_) => Reason::MediaLost,
-                State::Rejoining => Reason::SubjectLeft,
-                _ => Reason::Deadline,
-            })
-        }),
+        (
+            "time",
+            |d| d.wait(Duration::from_secs(60)),
+            |state| {
+                Some(match state {
+                    State::Joining => Reason::RoomUnreachable,
+                    State::WaitingForSubject => Reason::SubjectAbsent,
+                    State::Starting | State::Challenge(_) => Reason::MediaLost,
+                    State::Rejoining => Reason::SubjectLeft,
+                    _ => Reason::Deadline,
+                })
+            },
+        ),
         (
             "the subject leaves and stays away",
             |d| {
