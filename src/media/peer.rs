@@ -55,6 +55,9 @@ pub enum PeerFailure {
     /// The handshake that makes the keys failed.
     #[error("the DTLS handshake failed")]
     Dtls,
+    /// Closed by the other side.
+    #[error("the other side closed the connection")]
+    HungUp,
     /// Somebody else than the one who made the description answers.
     #[error("the certificate of the DTLS handshake is not the one that the description names")]
     Fingerprint,
@@ -378,8 +381,11 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
             WebRTCPeerConnectionState::Connected if identity.proven.load(Ordering::Acquire) => {
                 let _ = sender.send(PeerEvent::Connected);
             }
-            WebRTCPeerConnectionState::Failed | WebRTCPeerConnectionState::Closed => {
+            WebRTCPeerConnectionState::Failed => {
                 let _ = sender.send(PeerEvent::Failed(PeerFailure::Dtls));
+            }
+            WebRTCPeerConnectionState::Closed => {
+                let _ = sender.send(PeerEvent::Failed(PeerFailure::HungUp));
             }
             _ => (),
         }
