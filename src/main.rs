@@ -44,7 +44,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             write!(out, "{}", config::describe(&layers))?;
         }
         Command::Demo { out, config } => return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?),
-        Command::Analyze { .. } => anyhow::bail!("not there yet"),
+        Command::Analyze { file, json, plot, pictures, gestures, config } => {
+            let arguments = commands::analyze::Arguments { file, json, plot, pictures, gestures };
+            commands::analyze::run(&load(&config)?, arguments, out)?;
+        }
         Command::Match { a, b, json, config } => return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?),
     }
     Ok(ExitCode::SUCCESS)

@@ -118,3 +118,80 @@ async fn the_demo_verifies_its_portrait_and_leaves_a_contact_sheet() {
     let sheet = image::open(scratch.0.join("contact-sheet.png")).unwrap();
     assert!(sheet.width() > 1000 && sheet.height() > 600);
 }
+
+/// Gestures that the service sees in each clip, against MediaPipe's, both as (id, frame).
+#[test]
+fn analyze_finds_the_gestures_that_mediapipe_finds() {
+    let name = "analyze_finds_the_gestures_that_mediapipe_finds";
+    let Some(first) = asset(name, "lp_d0.mp4") else { return };
+    let assets = first.parent().unwrap();
+    let recorded = std::fs::read_to_string(assets.join("../reference/gestures.json")).unwrap();
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    let strict = ["blink", "smile", "openCloseMouth"];
+    let (mut expected_in_all, mut found_in_all, mut besides) = (0, 0, 0);
+    for (clip, reference) in recorded.as_object().unwrap() {
+        let output = program().args(["analyze", "--json"]).arg(assets.join(clip)).output().unwrap();
+        assert!(output.status.success(), "{clip}: {}", text(&output.stderr));
+        let mut seen: Vec<(String, i64)> = Vec::new();
+        for line in text(&output.stdout).lines() {
+            let value: Value = serde_json::from_str(line).unwrap();
+            let Some(frame) = value["frame"].as_i64() else { continue };
+            for id in value["gestures_completed"].as_array().unwrap() {
+                seen.push((id.as_str().unwrap().to_owned(), frame));
+            }
+        }
+        for (id, frames) in reference["completed_at_frame"].as_object().unwrap() {
+            for frame in frames.as_array().unwrap().iter().map(|f| f.as_i64().unwrap()) {
+                expected_in_all += 1;
+                match seen.iter().position(|(i, at)| i == id && (at - frame).abs() <= 2) {
+                    Some(place) => {
+                        found_in_all += 1;
+                        seen.swap_remove(place);
+                    }
+                    None => {
+                        println!("{clip}: {id} at {frame} is not found");
+                        assert!(!strict.contains(&id.as_str()), "{clip}: {id} at {frame} is not found");
+                    }
+                }
+            }
+        }
+        for (id, frame) in &seen {
+            println!("{clip}: {id} at {frame} is found besides");
+            assert!(!strict.contains(&id.as_str()), "{clip}: {id} at {frame} is found besides");
+        }
+        besides += seen.len();
+    }
+    println!("{found_in_all} of {expected_in_all} found, {besides} besides");
+    assert!(found_in_all * 100 >= expected_in_all * 94, "{found_in_all} of {expected_in_all}");
+    assert!(besides * 100 <= expected_in_all * 5, "{besides} besides {expected_in_all}");
+}
+
+#[test]
+fn analyze_speaks_json_and_draws() {
+    let Some(picture) = asset("analyze_speaks_json_and_draws", "fr_two_people.jpg") else { return };
+    let output = program().args(["analyze", "--json", "--pictures"]).arg(&picture).output().unwrap();
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "a frame and a summary: {}", text(&output.stderr));
+    let frame = &lines[0];
+    for key in ["frame", "pts_ms", "faces", "box", "presence", "yaw", "pitch", "roll", "blendshapes", "warnings", "gestures_completed"] {
+        assert!(frame.get(key).is_some(), "{key} is missing in {frame}");
+    }
+    assert_eq!(frame["faces"], 2);
+    assert!(frame["warnings"].as_array().unwrap().contains(&Value::from("several_faces")), "{frame}");
+    assert_eq!(frame["blendshapes"].as_object().unwrap().len(), 52);
+    assert_eq!(lines[1]["summary"]["frames"], 1);
+
+    let scratch = Scratch::new("cli-plot");
+    let plot = scratch.0.join("signals.svg");
+    let clip = asset("analyze_speaks_json_and_draws", "lp_d0.mp4").unwrap();
+    let output = program().args(["analyze", "--gestures", "all", "--plot"]).args([&plot, &clip]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("blink: completed 1 times"), "{}", text(&output.stdout));
+    let svg = std::fs::read_to_string(&plot).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("turnLeft") && svg.contains("eyeBlinkLeft"));
+
+    let output = program().args(["analyze", "--gestures", "wink"]).arg(&clip).output().unwrap();
+    assert!(text(&output.stderr).contains("wink"));
+    let output = program().arg("analyze").arg(file!()).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+    assert!(!output.status.success() && text(&output.stderr).contains("cli.rs"), "{}", text(&output.stderr));
+}

@@ -1,5 +1,6 @@
 //! The subcommands that are not the service itself. One file each.
 
+pub mod analyze;
 pub mod compare;
 pub mod controller;
 pub mod models;

@@ -88,13 +88,13 @@ impl Canvas {
                 columns.iter().map(|taps| taps.iter().map(at).fold([0.0; 3], add)).collect()
             })
             .collect();
-        let mut data = Vec::with_capacity(3 * width * height);
-        for taps in &lines {
-            for x in 0..width {
-                let rgb = taps.iter().map(|&(i, weight)| wide[i][x].map(|v| weight * v)).fold([0.0; 3], add);
-                data.extend(rgb.map(|v| v.round() as u8));
-            }
-        }
+        let down = |taps: &[(usize, f32); 4], x: usize| {
+            taps.iter().map(|&(y, weight)| wide[y][x].map(|v| weight * v)).fold([0.0; 3], add)
+        };
+        let data = lines
+            .iter()
+            .flat_map(|taps| (0..width).flat_map(move |x| down(taps, x).map(|v| v.round() as u8)))
+            .collect();
         Ok(Self { data, width, height })
     }
 
@@ -228,7 +228,7 @@ fn eye_opening(points: &[[f32; 3]], eye: &EyeLines) -> Vec<[f32; 2]> {
 }
 
 /// Distance of `p` from the outline of a polygon, positive inside.
-fn inside_distance(polygon: &[[f32; 2]], p: [f32; 2]) -> f32 {
+pub(super) fn inside_distance(polygon: &[[f32; 2]], p: [f32; 2]) -> f32 {
     let (mut nearest, mut inside) = (f32::MAX, false);
     for (i, &b) in polygon.iter().enumerate() {
         let a = polygon[(i + polygon.len() - 1) % polygon.len()];

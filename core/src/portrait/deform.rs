@@ -8,7 +8,9 @@
 
 use super::Expression;
 use super::mesh::{Frame, Mesh};
-use super::topology::{EyeLines, FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, NOSE_BASE, OVAL, RIGHT_EYE, UPPER_LIP};
+use super::topology::{
+    EyeLines, FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, MESH_POINTS, NOSE_BASE, OVAL, RIGHT_EYE, UPPER_LIP,
+};
 
 /// How much narrower the mouth is at rest than in the pictured smile, as a fraction.
 const REST_NARROWER: f32 = 0.21;
@@ -19,10 +21,10 @@ const REST_MEETING: f32 = 0.33;
 /// How far each line of a lip goes with its inner edge when the mouth closes, from the skin inwards.
 const LIP_LINES: [f32; 4] = [0.45, 0.65, 0.85, 1.0];
 /// How far the lower lip travels when the jaw is fully open.
-const JAW_TRAVEL: f32 = 0.57;
+const JAW_TRAVEL: f32 = 0.58;
 /// How far chin and corners of the mouth go with it, as fractions.
-const CHIN_FOLLOWS: f32 = 0.92;
-const CORNERS_FOLLOW: f32 = 0.3;
+const CHIN_FOLLOWS: f32 = 0.8;
+const CORNERS_FOLLOW: f32 = 0.35;
 /// Where closed lids meet: 0 at the pictured lower lid, 1 at the upper. A smile lifts the lower lid: closing relaxes it.
 const LIDS_MEETING: f32 = -0.4;
 /// Distance of the camera: gives a turn its slight perspective.
@@ -160,10 +162,11 @@ fn rest(mesh: &Mesh) -> Shape {
         let meeting = [0, 1, 2].map(|k| upper[k] + REST_MEETING * (lower[k] - upper[k]));
         for (lip, edge) in [(&UPPER_LIP, upper), (&LOWER_LIP, lower)] {
             for (line, follows) in lip.iter().zip(LIP_LINES) {
-                let x = local(line[column])[0];
+                let from = local(line[column]);
+                let [x, y, z] = [0, 1, 2].map(|k| from[k] + follows * (meeting[k] - edge[k]));
                 let sideways = (x / half).clamp(-1.2, 1.2);
-                let [dx, dy, dz] = [0, 1, 2].map(|k| follows * (meeting[k] - edge[k]));
-                sketch.put(line[column], [dx - REST_NARROWER * x, dy + REST_CORNER_DROP * sideways * sideways, dz]);
+                let to = [x * (1.0 - REST_NARROWER), y + REST_CORNER_DROP * sideways * sideways, z];
+                sketch.put(line[column], [0, 1, 2].map(|k| to[k] - from[k]));
             }
         }
     }
@@ -175,11 +178,15 @@ fn jaw_open(mesh: &Mesh) -> Shape {
     let (centre, half) = mouth(mesh);
     let local = |i: usize| mesh.frame.local(mesh.points[i], centre);
     let mut sketch = Sketch::new(mesh, beyond_mouth(mesh, 1.6));
+    // The chin moves over neck and collar, it does not push them.
+    for i in MESH_POINTS + OVAL.len()..mesh.points.len() {
+        sketch.put(i, [0.0; 3]);
+    }
     let ears = mesh.frame.local(mesh.frame.pivot, centre)[1];
     let chin = local(FOREHEAD_AND_CHIN[1])[1];
     for i in OVAL {
         let low = ((local(i)[1] - ears) / (chin - ears).max(0.1)).clamp(0.0, 1.0);
-        sketch.put(i, [0.0, CHIN_FOLLOWS * JAW_TRAVEL * low.powf(2.2), 0.12 * low]);
+        sketch.put(i, [0.0, CHIN_FOLLOWS * JAW_TRAVEL * low.powf(1.7), 0.12 * low]);
     }
     for (lip, middle, back) in [(&UPPER_LIP, -0.015, 0.0), (&LOWER_LIP, JAW_TRAVEL, 0.08)] {
         for &i in lip.as_flattened() {

@@ -172,13 +172,18 @@ impl Portrait {
     /// Draws the face with an expression; every pixel of `out` is written.
     pub fn render(&mut self, expression: &Expression, out: &mut I420Mut<'_>) -> Result<(), PortraitError> {
         check_frame(self.size, out)?;
-        let expression = expression.clamped();
-        self.shapes.apply(&self.mesh, &expression, &mut self.formed);
+        self.background.copy_to(out);
+        self.draw(&expression.clamped(), out);
+        Ok(())
+    }
+
+    /// Draws the mesh: everything inside its border.
+    fn draw(&mut self, expression: &Expression, out: &mut I420Mut<'_>) {
+        self.shapes.apply(&self.mesh, expression, &mut self.formed);
         self.posed.clone_from(&self.formed);
-        deform::pose(&self.mesh, &expression, &mut self.posed);
+        deform::pose(&self.mesh, expression, &mut self.posed);
         self.sort_by_depth();
 
-        self.background.copy_to(out);
         let [width, height] = self.size;
         let (half_width, half_height) = (width.div_ceil(2), height.div_ceil(2));
         let mut luma = [Target { data: out.y, stride: out.y_stride, width, height }];
@@ -190,10 +195,16 @@ impl Portrait {
         });
         let rings = self.mesh.rings.iter().map(|t| (false, t));
         for (opening, triangle) in rings.chain(self.order.iter().map(|(_, opening, t)| (*opening, t))) {
-            let (texture, texture_points) =
-                if opening { (&self.inside, &self.formed) } else { (&self.skin, &self.mesh.points) };
-            let corners =
-                triangle.map(usize::from).map(|i| Corner { at: flat(self.posed[i]), from: flat(texture_points[i]) });
+            let corners = triangle.map(usize::from);
+            // Where the expression changes nothing the picture itself is shown, without what was made up at the openings.
+            let undisturbed = corners.iter().all(|&i| self.formed[i] == self.mesh.points[i]);
+            let texture = match (undisturbed, opening) {
+                (true, _) => &self.background,
+                (false, false) => &self.skin,
+                (false, true) => &self.inside,
+            };
+            let texture_points = if opening { &self.formed } else { &self.mesh.points };
+            let corners = corners.map(|i| Corner { at: flat(self.posed[i]), from: flat(texture_points[i]) });
             // What faces away is hidden by what faces the viewer: the mesh has no holes, so neither has the drawing.
             if warp::area(&corners) < 0.0 {
                 warp::triangle(&corners, 1.0, [&texture.y], &mut luma);
@@ -202,7 +213,6 @@ impl Portrait {
         }
         let [luma] = &mut luma;
         warp::soften(luma, edges(&self.mesh, &self.formed, &self.posed), &mut self.softened);
-        Ok(())
     }
 
     /// Triangles of the face, farthest first.

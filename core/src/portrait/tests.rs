@@ -120,6 +120,29 @@ fn every_pixel_is_written_and_none_between_the_rows() {
 }
 
 #[test]
+fn the_mesh_never_tears() {
+    let mut portrait = portrait([320, 240]);
+    let flat_texture = |value: u8| {
+        let plane = |w: usize, h: usize| warp::Plane::new(&vec![value; w * h], w);
+        Texture { y: plane(320, 240), u: plane(160, 120), v: plane(160, 120) }
+    };
+    (portrait.background, portrait.skin, portrait.inside) = (flat_texture(9), flat_texture(9), flat_texture(9));
+    let points = &portrait.mesh.points;
+    let border: Vec<_> = points[points.len() - 36..].iter().map(|&p| flat(p)).collect();
+    let within: Vec<_> = (0..320 * 240)
+        .map(|i| (i % 320, i / 320))
+        .filter(|&(x, y)| canvas::inside_distance(&border, [x as f32 + 0.5, y as f32 + 0.5]) > 1.0)
+        .collect();
+    assert!(within.len() > 320 * 240 / 3);
+    for expression in extremes() {
+        let mut frame = Frame::filled([320, 240], 200);
+        portrait.draw(&expression.clamped(), &mut frame.view());
+        let holes = within.iter().filter(|&&(x, y)| frame.luma(x, y) != 9).count();
+        assert_eq!(holes, 0, "{expression:?}");
+    }
+}
+
+#[test]
 fn a_frame_depends_on_its_expression_only() {
     let mut portrait = portrait([320, 240]);
     let first: Vec<_> = extremes().iter().map(|e| Frame::of(&mut portrait, e)).collect();
@@ -132,9 +155,7 @@ fn the_pictured_expression_is_the_picture() {
     let mut portrait = portrait(Portrait::SIZE);
     let mut picture = Frame::filled(Portrait::SIZE, 0);
     portrait.background.copy_to(&mut picture.view());
-    let (mean, greatest) = Frame::of(&mut portrait, &SMILING).difference(&picture);
-    // Dark lines where lips and lids touch the openings are all that differs.
-    assert!(mean < 0.1 && greatest < 160, "mean {mean}, greatest {greatest}");
+    assert!(Frame::of(&mut portrait, &SMILING) == picture);
 }
 
 #[test]
@@ -153,16 +174,14 @@ fn expressions_change_what_they_are_about_and_nothing_else() {
     for (name, expression, eyes_move, mouth_moves) in cases {
         let frame = Frame::of(&mut portrait, &expression);
         let changed = |centre: [f32; 2], reach: f32| {
-            (0..640 * 480usize).filter(|i| {
-                let (x, y) = (i % 640, i / 640);
-                let near = (x as f32 - centre[0]).hypot(y as f32 - centre[1]) < reach * unit;
-                near && (frame.luma(x, y) - rest.luma(x, y)).abs() > 12
-            })
+            let pixels = (0..640 * 480usize).map(|i| (i % 640, i / 640));
+            let near = pixels.filter(|&(x, y)| (x as f32 - centre[0]).hypot(y as f32 - centre[1]) < reach * unit);
+            near.filter(|&(x, y)| (frame.luma(x, y) - rest.luma(x, y)).abs() > 12).count()
         };
         for eye in eyes {
-            assert_eq!(changed(eye, 0.35).count() > 100, eyes_move, "{name}");
+            assert_eq!(changed(eye, 0.35) > 100, eyes_move, "{name}");
         }
-        assert_eq!(changed(mouth, 0.5).count() > 500, mouth_moves, "{name}");
+        assert_eq!(changed(mouth, 0.5) > 500, mouth_moves, "{name}");
         let far = (0..640 * 480usize)
             .map(|i| (i % 640, i / 640))
             .filter(|&(x, y)| y < 90 || !(100..540).contains(&x))
@@ -215,7 +234,7 @@ fn any_size_and_any_place_of_the_face_can_be_drawn() {
         }
     }
     // Cut so that the face reaches beyond every border in turn.
-    for (x, y, w, h) in [(225, 20, 200, 200), (100, 20, 126, 180), (150, 125, 150, 120), (150, 20, 150, 110)] {
+    for (x, y, w, h) in [(210, 20, 200, 200), (100, 20, 140, 180), (150, 115, 150, 120), (150, 20, 150, 115)] {
         let crop: Vec<u8> = (y..y + h).flat_map(|y| &data[3 * (y * side + x)..][..3 * w]).copied().collect();
         let mut face = face();
         for point in face.landmarks.iter_mut() {
