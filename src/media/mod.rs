@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`peer`] | one WebRTC peer: owns `webrtcbin`, promises become futures, signals become events |
-//! | [`sdp`], [`ice`] | what strangers' descriptions and candidates say, checked; pure |
+//! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
@@ -14,6 +14,7 @@
 
 pub mod branch;
 pub mod codec;
+pub mod fingerprint;
 pub mod frame;
 pub mod ice;
 pub mod peer;

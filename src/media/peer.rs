@@ -14,16 +14,15 @@ use std::time::Duration;
 use base64::Engine as _;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCICEConnectionState, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
-use sha2::Digest as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::MediaError;
 use super::branch::{ReceiveBranch, SendBranch};
 use super::codec::Codec;
+use super::fingerprint::Fingerprint;
 use super::frame::FrameTap;
 use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
 use super::pipeline::RunningPipeline;
-use super::sdp::{DigestAlgorithm, Fingerprint};
 
 /// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually; more on a machine that is busy).
 const STEP_LIMIT: Duration = Duration::from_secs(10);
@@ -55,6 +54,9 @@ pub enum PeerFailure {
     /// The handshake that makes the keys failed.
     #[error("the DTLS handshake failed")]
     Dtls,
+    /// Closed by the other side.
+    #[error("the other side closed the connection")]
+    HungUp,
     /// Somebody else than the one who made the description answers.
     #[error("the certificate of the DTLS handshake is not the one that the description names")]
     Fingerprint,
@@ -322,16 +324,6 @@ impl Identity {
     }
 }
 
-impl Fingerprint {
-    fn is_of(&self, der: &[u8]) -> bool {
-        match self.algorithm {
-            DigestAlgorithm::Sha256 => sha2::Sha256::digest(der).as_slice() == self.digest,
-            DigestAlgorithm::Sha384 => sha2::Sha384::digest(der).as_slice() == self.digest,
-            DigestAlgorithm::Sha512 => sha2::Sha512::digest(der).as_slice() == self.digest,
-        }
-    }
-}
-
 /// The certificate inside PEM's armour.
 fn der_of(pem: &str) -> Option<Vec<u8>> {
     let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
@@ -378,8 +370,11 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
             WebRTCPeerConnectionState::Connected if identity.proven.load(Ordering::Acquire) => {
                 let _ = sender.send(PeerEvent::Connected);
             }
-            WebRTCPeerConnectionState::Failed | WebRTCPeerConnectionState::Closed => {
+            WebRTCPeerConnectionState::Failed => {
                 let _ = sender.send(PeerEvent::Failed(PeerFailure::Dtls));
+            }
+            WebRTCPeerConnectionState::Closed => {
+                let _ = sender.send(PeerEvent::Failed(PeerFailure::HungUp));
             }
             _ => (),
         }
@@ -417,7 +412,9 @@ fn discard(pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fingerprint::DigestAlgorithm;
     use super::*;
+    use sha2::Digest as _;
 
     #[test]
     fn a_certificate_is_proven_by_its_digest_only() {

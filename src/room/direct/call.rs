@@ -24,7 +24,7 @@ const OFFER_GAP: Duration = Duration::from_millis(250);
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// Offers in one flow: reloads, network changes, failures.
 const MAX_OFFERS: u32 = 30;
-/// Connections that failed in one flow.
+/// Connections that failed one after the other.
 const MAX_FAILURES: u32 = 5;
 /// Candidates of one page. Browsers have fewer than 30.
 const MAX_CANDIDATES: u32 = 100;
@@ -290,7 +290,10 @@ impl Call {
                 connection.deadline = None;
                 self.plugs.screen.attach(connection.branch.pictures());
             }
-            PeerEvent::FirstFrame => self.emit(RoomEvent::MediaStarted).await,
+            PeerEvent::FirstFrame => {
+                self.failures = 0;
+                self.emit(RoomEvent::MediaStarted).await;
+            }
             PeerEvent::Failed(failure) => self.failed(&failure.to_string()),
         }
     }
@@ -300,11 +303,13 @@ impl Call {
         tracing::warn!(room = self.seat.room, reason, "the connection with the subject failed");
         self.failures += 1;
         self.disconnect();
+        // a page that goes away closes this connection first
         self.retry = Some(Instant::now() + RETRY_DELAY * self.failures);
     }
 
     /// Ends the connection, if there is one, without waiting for its end.
     fn disconnect(&mut self) {
+        self.retry = None;
         self.plugs.screen.detach();
         if let Some(connection) = self.connection.take() {
             tokio::spawn(connection.peer.close());
