@@ -6,6 +6,8 @@
 //! people is an impostor pair, every pair of two pictures of one person a genuine one. Printed is the largest threshold
 //! at which at most one impostor pair in a thousand is accepted, and the share of genuine pairs that it rejects.
 
+#![allow(clippy::unwrap_used, reason = "a tool that stops at the first thing that is wrong")]
+
 #[allow(dead_code, reason = "shared with the tests")]
 #[path = "../tests/integration/support.rs"]
 mod support;

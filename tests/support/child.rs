@@ -52,8 +52,6 @@ impl ServiceProcess {
         loop {
             let port = service
                 .log()
-                .lock()
-                .unwrap()
                 .lines()
                 .find_map(|l| l.split_once("listening on http://127.0.0.1:")?.1.trim().parse().ok());
             if let Some(port) = port {

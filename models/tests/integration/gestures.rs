@@ -47,7 +47,9 @@ fn gestures_complete_where_mediapipe_completes_them() {
         let mut watch = GestureWatch::new(original.iter().cloned(), start);
         let mut completed: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let (mut frames, mut faces) = (0, 0);
-        for (index, frame) in Clip::open(&shared.join("assets").join(name)).enumerate() {
+        let clip = Clip::open(&shared.join("assets").join(name));
+        assert_eq!(clip.frames, recording.frames, "{name}");
+        for (index, frame) in clip.enumerate() {
             let timestamp = Duration::from_millis((index as f64 * 1000.0 / recording.fps) as u64);
             let analysis = landmarker.frame(&mut tracker, &frame.view(), timestamp).unwrap();
             frames += 1;

@@ -53,7 +53,6 @@ pub struct Clip {
     output: ChildStdout,
     pub width: usize,
     pub height: usize,
-    #[allow(dead_code, reason = "the calibration reads it")]
     pub frames: usize,
 }
 
