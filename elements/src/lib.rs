@@ -2,7 +2,7 @@
 //!
 //! | element | what |
 //! |---|---|
-//! | [`rtporientation`](rtporientation) | turns the phone's orientation, which travels in RTP, into a tag that `videoflip` follows |
+//! | [`rtporientation`] | turns the phone's orientation, which travels in RTP, into a tag that `videoflip` follows |
 //!
 //! The service registers them in its own process with [`plugin_register_static`]; everybody else points
 //! `GST_PLUGIN_PATH` to the folder that holds `libgstvision.so`.

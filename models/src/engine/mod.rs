@@ -9,8 +9,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`schedule`] | who is served next, pure |
-//! | [`pool`] | threads around it |
+//! | `schedule` | who is served next, pure |
+//! | `pool` | threads around it |
 
 mod pool;
 mod schedule;
