@@ -38,7 +38,8 @@ pub struct Detection {
 impl Detection {
     /// What the landmark network should look at.
     pub fn region(&self, width: usize, height: usize) -> NormalizedRegion {
-        NormalizedRegion::around_detection(self.bounds, [self.key_points[0], self.key_points[1]], width, height)
+        let eyes = [self.key_points[0], self.key_points[1]].map(|point| point.map(|v| v as f32));
+        NormalizedRegion::around_detection(self.bounds.map(|v| v as f32), eyes, width, height)
     }
 
     /// The box.

@@ -28,23 +28,20 @@ pub struct Mesh {
 
 impl Mesh {
     /// Smallest and largest x and y: x0, y0, x1, y1.
-    fn bounds(&self) -> [f64; 4] {
-        let start = [f64::MAX, f64::MAX, f64::MIN, f64::MIN];
-        self.points.iter().fold(start, |[x0, y0, x1, y1], [x, y, _]| {
-            let (x, y) = (f64::from(*x), f64::from(*y));
-            [x0.min(x), y0.min(y), x1.max(x), y1.max(y)]
-        })
+    fn bounds(&self) -> [f32; 4] {
+        let start = [f32::MAX, f32::MAX, f32::MIN, f32::MIN];
+        self.points.iter().fold(start, |[x0, y0, x1, y1], [x, y, _]| [x0.min(*x), y0.min(*y), x1.max(*x), y1.max(*y)])
     }
 
     /// The smallest upright rectangle around the points.
     pub fn bounding_box(&self) -> Rect {
-        let [x0, y0, x1, y1] = self.bounds().map(|v| v as f32);
+        let [x0, y0, x1, y1] = self.bounds();
         Rect { x: x0, y: y0, width: x1 - x0, height: y1 - y0 }
     }
 
     /// Where to look for this face in the next frame.
     pub fn region(&self, width: usize, height: usize) -> NormalizedRegion {
-        let eyes = EYES.map(|index| [f64::from(self.points[index][0]), f64::from(self.points[index][1])]);
+        let eyes = EYES.map(|index| [self.points[index][0], self.points[index][1]]);
         NormalizedRegion::around_points(self.bounds(), eyes, width, height)
     }
 }

@@ -7,10 +7,10 @@
 use crate::crop::{Region, wrap_angle};
 
 /// How much larger than the face the region is.
-const SCALE: f64 = 1.5;
+const SCALE: f32 = 1.5;
 
 /// A rotated rectangle; centre and size normalised by the picture's width and height, rotation in radians in pixels.
-/// Single precision, as MediaPipe's `NormalizedRect`.
+/// Single precision, as MediaPipe's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NormalizedRegion {
     /// Centre.
@@ -27,47 +27,44 @@ pub struct NormalizedRegion {
 
 impl NormalizedRegion {
     /// Around a detection: its box (x0, y0, x1, y1) enlarged, turned so that the eyes lie level.
-    pub fn around_detection(bounds: [f64; 4], eyes: [[f64; 2]; 2], width: usize, height: usize) -> Self {
+    pub fn around_detection(bounds: [f32; 4], eyes: [[f32; 2]; 2], width: usize, height: usize) -> Self {
         let [x0, y0, x1, y1] = bounds;
-        Self {
-            cx: ((x0 + x1) / 2.0) as f32,
-            cy: ((y0 + y1) / 2.0) as f32,
-            width: ((x1 - x0) * SCALE) as f32,
-            height: ((y1 - y0) * SCALE) as f32,
-            rotation: level(eyes, width, height),
-        }
+        let (w, h) = (x1 - x0, y1 - y0);
+        let rotation = level(eyes, width, height);
+        Self { cx: x0 + w / 2.0, cy: y0 + h / 2.0, width: w * SCALE, height: h * SCALE, rotation }
     }
 
     /// Around all points of a mesh: a square in pixels on the longer side of their box, enlarged.
-    pub fn around_points(bounds: [f64; 4], eyes: [[f64; 2]; 2], width: usize, height: usize) -> Self {
+    pub fn around_points(bounds: [f32; 4], eyes: [[f32; 2]; 2], width: usize, height: usize) -> Self {
         let [x0, y0, x1, y1] = bounds;
-        let (w, h) = (width as f64, height as f64);
-        let side = ((x1 - x0) * w).max((y1 - y0) * h) * SCALE;
+        let (w, h) = (x1 - x0, y1 - y0);
+        let side = (w * width as f32).max(h * height as f32);
         Self {
-            cx: ((x0 + x1) / 2.0) as f32,
-            cy: ((y0 + y1) / 2.0) as f32,
-            width: (side / w) as f32,
-            height: (side / h) as f32,
+            cx: x0 + w / 2.0,
+            cy: y0 + h / 2.0,
+            width: side / width as f32 * SCALE,
+            height: side / height as f32 * SCALE,
             rotation: level(eyes, width, height),
         }
     }
 
     /// In pixels of a picture.
     pub fn to_pixels(self, width: usize, height: usize) -> Region {
-        let (w, h) = (width as f64, height as f64);
+        let (w, h) = (width as f32, height as f32);
         Region {
-            cx: f64::from(self.cx) * w,
-            cy: f64::from(self.cy) * h,
-            width: f64::from(self.width) * w,
-            height: f64::from(self.height) * h,
+            cx: f64::from(self.cx * w),
+            cy: f64::from(self.cy * h),
+            width: f64::from(self.width * w),
+            height: f64::from(self.height * h),
             rotation: f64::from(self.rotation),
         }
     }
 }
 
 /// The angle of the line from the viewer's left eye to the right one.
-fn level([left, right]: [[f64; 2]; 2], width: usize, height: usize) -> f32 {
-    let (dx, dy) = ((right[0] - left[0]) * width as f64, (right[1] - left[1]) * height as f64);
+fn level([left, right]: [[f32; 2]; 2], width: usize, height: usize) -> f32 {
+    let along = |axis: usize, size: usize| (f64::from(right[axis]) - f64::from(left[axis])) * size as f64;
+    let (dx, dy) = (along(0, width), along(1, height));
     wrap_angle(-(-dy).atan2(dx)) as f32
 }
 
