@@ -9,6 +9,8 @@ BINARY := $(or $(CARGO_TARGET_DIR),target)/release/vision-service
 LOCKED := $(if $(CI),--locked)
 # Optional models to fetch as well: make models WITH="glasses"
 WITH ?=
+# What the subjects of `make bench` send: a video, or a picture.
+CLIP ?= $(firstword $(wildcard ../shared/assets/lp_d12.mp4) assets/demo/astronaut.png)
 
 .DEFAULT_GOAL := help
 # One apt and one cargo at a time; each of them is parallel inside.
@@ -32,7 +34,7 @@ models: ## fetch, verify and convert the models that are missing (WITH=ID adds a
 	@"$(PYTHON)" models/setup $(addprefix --with-optional ,$(WITH))
 
 build: setup ## build in release mode
-	$(CARGO) build --release $(LOCKED)
+	$(CARGO) build --release --workspace $(LOCKED)
 
 demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed
 	@"$(BINARY)" demo
@@ -56,8 +58,9 @@ lint: setup ## format, clippy, documentation, licences and sources of the depend
 	@scripts/debian-packages.sh models
 	scripts/cargo-deny.sh
 
-bench: build models ## print the figures of docs/performance.md
-	$(CARGO) bench --workspace --benches $(LOCKED)
+bench: build models ## print the figures of docs/performance.md (CLIP=FILE is what the subjects send)
+	$(CARGO) run --release -p vision-models --example bench $(LOCKED)
+	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)"
 
 clean: ## remove what was built; the models stay
 	$(CARGO) clean

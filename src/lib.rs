@@ -37,6 +37,7 @@
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `controller` |
+//! | [`memory`] | how the allocator is set up |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -58,6 +59,7 @@ pub mod flow;
 pub mod http;
 pub mod matching;
 pub mod media;
+pub mod memory;
 pub mod outbound;
 pub mod redact;
 pub mod room;

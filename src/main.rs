@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use vision_service::cli::{Cli, Command, ConfigArgs};
 use vision_service::config::{self, Config};
-use vision_service::{app, commands, telemetry};
+use vision_service::{app, commands, memory, telemetry};
 
 fn main() -> ExitCode {
+    memory::set_up_allocator();
     match run(Cli::parse().command) {
         Ok(code) => code,
         // A reader that has seen enough, such as `head`, is not a failure.

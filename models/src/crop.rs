@@ -196,6 +196,7 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
     let scaled = |v: [f64; 2]| [v[0] * f64::from(ONE), v[1] * f64::from(ONE)];
     let (origin, across, down) = (scaled(warp.origin), scaled(warp.across), scaled(warp.down));
     let offsets: [f64; BLOCK] = std::array::from_fn(|x| x as f64);
+    let [right, bottom] = source.limit();
     for (y, row) in out.chunks_exact_mut(3 * width).enumerate() {
         let y = y as f64;
         let start = [origin[0] + y * down[0], origin[1] + y * down[1]];
@@ -203,16 +204,15 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
             let first = (block * BLOCK) as f64;
             let coordinates: [[i32; 2]; BLOCK] =
                 offsets.map(|x| [0, 1].map(|axis| (start[axis] + (first + x) * across[axis] + ROUND).to_bits() as i32));
-            let pixels = pixels.as_chunks_mut().0;
-            // Coordinates lie on a line: with both ends inside, all are.
-            if source.is_inside(coordinates[0]) && source.is_inside(coordinates[pixels.len() - 1]) {
-                for (pixel, at) in pixels.iter_mut().zip(coordinates) {
-                    *pixel = source.sample(at);
-                }
-            } else {
-                for (pixel, at) in pixels.iter_mut().zip(coordinates) {
-                    *pixel = if source.is_inside(at) { source.sample(at) } else { at_border(source, at, border) };
-                }
+            for (pixel, at) in pixels.as_chunks_mut().0.iter_mut().zip(coordinates) {
+                let [x, y] = at;
+                *pixel = if border == Border::Replicate {
+                    source.sample([x.clamp(0, right), y.clamp(0, bottom)])
+                } else if (0..=right).contains(&x) && (0..=bottom).contains(&y) {
+                    source.sample(at)
+                } else {
+                    at_border(source, at, border)
+                };
             }
         }
     }
@@ -220,20 +220,27 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
 
 /// A picture that can be sampled at 1/32 pixel.
 trait Source {
-    /// Whether all that [`Source::sample`] needs lies inside the picture.
-    fn is_inside(&self, at: [i32; 2]) -> bool;
-    /// Bilinear sample; the coordinates are inside.
+    /// Bilinear sample; the coordinates are in 0..=[`Source::limit`].
     fn sample(&self, at: [i32; 2]) -> [u8; 3];
+    /// The coordinates of the last pixel.
+    fn limit(&self) -> [i32; 2];
     /// A single pixel; the coordinates are inside.
     fn pixel(&self, x: usize, y: usize) -> [u8; 3];
-    fn size(&self) -> (i32, i32);
+}
+
+/// The left one of the two neighbours that a coordinate lies between, and its distance from there, 0..=`1 << bits`. At
+/// the last sample it is the one before, so that both are inside.
+#[inline(always)]
+fn between(at: i32, last: i32, bits: u32) -> (usize, i32) {
+    let index = (at >> bits).min(last - 1).max(0);
+    (index as usize, at - (index << bits))
 }
 
 /// A sample with a neighbour outside the picture.
 #[cold]
 #[inline(never)]
 fn at_border<S: Source>(source: &S, [sx, sy]: [i32; 2], border: Border) -> [u8; 3] {
-    let (width, height) = source.size();
+    let [width, height] = source.limit().map(|last| (last >> BITS) + 1);
     let (x, y) = (sx >> BITS, sy >> BITS);
     let (fx, fy) = (sx & MASK, sy & MASK);
     let mut sum = [ONE * ONE / 2; 3];
@@ -268,100 +275,110 @@ impl Border {
 
 struct Rgb<'a> {
     view: &'a RgbView<'a>,
-    /// One behind the largest coordinates that have a neighbour to the right and below.
-    end: [u32; 2],
+    /// Index of the last column and row.
+    last: [i32; 2],
+    /// Bytes to the neighbour on the right and below: 0 where there is none at all.
+    step: [usize; 2],
 }
 
 impl<'a> Rgb<'a> {
     fn new(view: &'a RgbView<'a>) -> Self {
-        Self { view, end: [view.width, view.height].map(|size| (size as u32 - 1) << BITS) }
+        let last = [view.width as i32 - 1, view.height as i32 - 1];
+        Self { view, last, step: [if last[0] > 0 { 3 } else { 0 }, if last[1] > 0 { view.stride } else { 0 }] }
     }
 }
 
-/// Red, green and blue of the first three bytes in lanes of 20 bits, so that one multiplication weighs all three.
+/// Red, green and blue in lanes of 20 bits, so that one multiplication weighs all three.
 #[inline(always)]
-fn lanes(bytes: u64) -> u64 {
-    (bytes & 0xff) | (bytes & 0xff00) << 12 | (bytes & 0xff_0000) << 24
+fn lanes(rgb: &[u8]) -> u64 {
+    let [r, g, b] = *rgb else { unreachable!("a pixel has three bytes") };
+    u64::from(r) | u64::from(g) << 20 | u64::from(b) << 40
 }
 
 impl Source for Rgb<'_> {
     #[inline(always)]
-    fn is_inside(&self, [sx, sy]: [i32; 2]) -> bool {
-        (sx as u32) < self.end[0] && (sy as u32) < self.end[1]
-    }
-
-    #[inline(always)]
     fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
         const ROUND_UP: u64 = 512 | 512 << 20 | 512 << 40;
-        let start = (sy >> BITS) as usize * self.view.stride + 3 * (sx >> BITS) as usize;
-        let (fx, fy) = ((sx & MASK) as u64, (sy & MASK) as u64);
+        let ((x, fx), (y, fy)) = (between(sx, self.last[0], BITS), between(sy, self.last[1], BITS));
+        let start = y * self.view.stride + 3 * x;
         let blend = |start: usize| {
-            let [a, b, c, d, e, f] = self.view.data[start..start + 6] else { unreachable!() };
-            let pair = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
-            lanes(pair) * (32 - fx) + lanes(pair >> 24) * fx
+            let pixel = |start: usize| lanes(&self.view.data[start..start + 3]);
+            pixel(start) * (ONE - fx) as u64 + pixel(start + self.step[0]) * fx as u64
         };
-        let sum = blend(start) * (32 - fy) + blend(start + self.view.stride) * fy + ROUND_UP;
+        let sum = blend(start) * (ONE - fy) as u64 + blend(start + self.step[1]) * fy as u64 + ROUND_UP;
         [(sum >> 10) as u8, (sum >> 30) as u8, (sum >> 50) as u8]
+    }
+
+    fn limit(&self) -> [i32; 2] {
+        self.last.map(|last| last << BITS)
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
         let start = y * self.view.stride + 3 * x;
         [self.view.data[start], self.view.data[start + 1], self.view.data[start + 2]]
     }
-
-    fn size(&self) -> (i32, i32) {
-        (self.view.width as i32, self.view.height as i32)
-    }
 }
 
 struct Yuv<'a> {
     view: &'a I420View<'a>,
-    /// First coordinate whose chroma has a neighbour on each side, and one behind the last.
-    inner: [[i32; 2]; 2],
+    /// Index of the last column and row of luma and of chroma, and the steps to their neighbours.
+    luma: Plane,
+    chroma: Plane,
+}
+
+#[derive(Clone, Copy)]
+struct Plane {
+    last: [i32; 2],
+    step: [usize; 2],
+}
+
+impl Plane {
+    fn new(width: usize, height: usize, stride: usize) -> Self {
+        Self {
+            last: [width as i32 - 1, height as i32 - 1],
+            step: [usize::from(width > 1), if height > 1 { stride } else { 0 }],
+        }
+    }
 }
 
 impl<'a> Yuv<'a> {
     fn new(view: &'a I420View<'a>) -> Self {
-        // Chroma reaches from the middle of the first two luma samples to the middle of the last two.
-        let inner = [view.width, view.height].map(|size| {
-            let chroma = size.div_ceil(2) as i32;
-            let luma_end = (size as i32 - 1) << BITS;
-            [ONE / 2, luma_end.min(((chroma - 1) << (BITS + 1)) + ONE / 2)]
-        });
-        Self { view, inner }
+        let luma = Plane::new(view.width, view.height, view.y_stride);
+        let chroma = Plane::new(view.width.div_ceil(2), view.height.div_ceil(2), view.uv_stride);
+        Self { view, luma, chroma }
     }
 }
 
 impl Source for Yuv<'_> {
     #[inline(always)]
-    fn is_inside(&self, at: [i32; 2]) -> bool {
-        let [[x0, x1], [y0, y1]] = self.inner;
-        at[0] >= x0 && at[0] < x1 && at[1] >= y0 && at[1] < y1
+    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
+        let I420View { y: luma, u, v, y_stride, uv_stride, .. } = *self.view;
+        let Plane { last, step } = self.luma;
+        let ((x, fx), (y, fy)) = (between(sx, last[0], BITS), between(sy, last[1], BITS));
+        let start = y * y_stride + x;
+        let blend = |start: usize| {
+            let value = |start: usize| i32::from(luma[start]);
+            value(start) * (ONE - fx) + value(start + step[0]) * fx
+        };
+        let luma = blend(start) * (ONE - fy) + blend(start + step[1]) * fy; // 1/1024
+
+        // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths. Both
+        // planes are weighed at once, in lanes of 32 bits.
+        const CHROMA: u32 = BITS + 1;
+        let Plane { last, step } = self.chroma;
+        let [cx, cy] = [(sx, last[0]), (sy, last[1])].map(|(s, last)| (s - ONE / 2).clamp(0, last << CHROMA));
+        let ((x, fx), (y, fy)) = (between(cx, last[0], CHROMA), between(cy, last[1], CHROMA));
+        let start = y * uv_stride + x;
+        let blend = |start: usize| {
+            let value = |start: usize| u64::from(u[start]) | u64::from(v[start]) << 32;
+            value(start) * (2 * ONE - fx) as u64 + value(start + step[0]) * fx as u64
+        };
+        let chroma = blend(start) * (2 * ONE - fy) as u64 + blend(start + step[1]) * fy as u64; // 1/4096
+        yuv_to_rgb(luma, chroma as u32 as i32 >> 2, (chroma >> 34) as i32)
     }
 
-    #[inline(always)]
-    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
-        let I420View { y, u, v, y_stride, uv_stride, .. } = *self.view;
-        let start = (sy >> BITS) as usize * y_stride + (sx >> BITS) as usize;
-        let (fx, fy) = (sx & MASK, sy & MASK);
-        let blend = |start: usize| {
-            let [left, right] = y[start..start + 2] else { unreachable!() };
-            i32::from(left) * (ONE - fx) + i32::from(right) * fx
-        };
-        let luma = blend(start) * (ONE - fy) + blend(start + y_stride) * fy; // 1/1024
-
-        // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths.
-        // Both planes are weighed at once, in lanes of 32 bits.
-        let (cx, cy) = (sx - ONE / 2, sy - ONE / 2);
-        let start = (cy >> (BITS + 1)) as usize * uv_stride + (cx >> (BITS + 1)) as usize;
-        let (fx, fy) = ((cx & 63) as u64, (cy & 63) as u64);
-        let blend = |start: usize| {
-            let [u0, u1] = u[start..start + 2] else { unreachable!() };
-            let [v0, v1] = v[start..start + 2] else { unreachable!() };
-            (u64::from(u0) | u64::from(v0) << 32) * (64 - fx) + (u64::from(u1) | u64::from(v1) << 32) * fx
-        };
-        let chroma = blend(start) * (64 - fy) + blend(start + uv_stride) * fy; // 1/4096
-        yuv_to_rgb(luma, chroma as u32 as i32 >> 2, (chroma >> 34) as i32)
+    fn limit(&self) -> [i32; 2] {
+        self.luma.last.map(|last| last << BITS)
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
@@ -369,10 +386,6 @@ impl Source for Yuv<'_> {
         let fixed = |value: u8| i32::from(value) << (2 * BITS);
         let luma = self.view.y[y * self.view.y_stride + x];
         yuv_to_rgb(fixed(luma), fixed(self.view.u[chroma]), fixed(self.view.v[chroma]))
-    }
-
-    fn size(&self) -> (i32, i32) {
-        (self.view.width as i32, self.view.height as i32)
     }
 }
 
