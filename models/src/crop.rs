@@ -204,12 +204,20 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
             let first = (block * BLOCK) as f64;
             let coordinates: [[i32; 2]; BLOCK] =
                 offsets.map(|x| [0, 1].map(|axis| (start[axis] + (first + x) * across[axis] + ROUND).to_bits() as i32));
-            for (pixel, at) in pixels.as_chunks_mut().0.iter_mut().zip(coordinates) {
+            let pixels = pixels.as_chunks_mut().0;
+            // Coordinates lie on a line: with both ends inside, all are.
+            if source.is_inner(coordinates[0]) && source.is_inner(coordinates[pixels.len() - 1]) {
+                for (pixel, at) in pixels.iter_mut().zip(coordinates) {
+                    *pixel = source.sample::<true>(at);
+                }
+                continue;
+            }
+            for (pixel, at) in pixels.iter_mut().zip(coordinates) {
                 let [x, y] = at;
                 *pixel = if border == Border::Replicate {
-                    source.sample([x.clamp(0, right), y.clamp(0, bottom)])
+                    source.sample::<false>([x.clamp(0, right), y.clamp(0, bottom)])
                 } else if (0..=right).contains(&x) && (0..=bottom).contains(&y) {
-                    source.sample(at)
+                    source.sample::<false>(at)
                 } else {
                     at_border(source, at, border)
                 };
@@ -220,20 +228,41 @@ fn warp_rows<S: Source>(source: &S, warp: &Warp, width: usize, border: Border, o
 
 /// A picture that can be sampled at 1/32 pixel.
 trait Source {
-    /// Bilinear sample; the coordinates are in 0..=[`Source::limit`].
-    fn sample(&self, at: [i32; 2]) -> [u8; 3];
+    /// Bilinear sample. `INNER` says that [`Source::is_inner`] holds; else the coordinates are in 0..=[`Source::limit`].
+    fn sample<const INNER: bool>(&self, at: [i32; 2]) -> [u8; 3];
+    /// Whether everything at these coordinates has a neighbour to the right and below.
+    fn is_inner(&self, at: [i32; 2]) -> bool;
     /// The coordinates of the last pixel.
     fn limit(&self) -> [i32; 2];
     /// A single pixel; the coordinates are inside.
     fn pixel(&self, x: usize, y: usize) -> [u8; 3];
 }
 
-/// The left one of the two neighbours that a coordinate lies between, and its distance from there, 0..=`1 << bits`. At
-/// the last sample it is the one before, so that both are inside.
-#[inline(always)]
-fn between(at: i32, last: i32, bits: u32) -> (usize, i32) {
-    let index = (at >> bits).min(last - 1).max(0);
-    (index as usize, at - (index << bits))
+/// One direction of a plane of samples.
+#[derive(Clone, Copy)]
+struct Axis {
+    /// Index of the last sample.
+    last: i32,
+    /// Bytes from one sample to the next.
+    step: usize,
+    /// Fraction bits of its coordinates.
+    bits: u32,
+}
+
+impl Axis {
+    fn new(size: usize, step: usize, bits: u32) -> Self {
+        Self { last: size as i32 - 1, step, bits }
+    }
+
+    /// Where the two samples are that a coordinate lies between, and its distance from the first, 0..=`1 << bits`. At the
+    /// last sample it is the one before that comes first; where there is only one, it is its own neighbour.
+    #[inline(always)]
+    fn between<const INNER: bool>(&self, at: i32) -> (usize, usize, i32) {
+        let Self { last, step, bits } = *self;
+        let index = if INNER { at >> bits } else { (at >> bits).min(last - 1).max(0) };
+        let step_on = if INNER || last > 0 { step } else { 0 };
+        (index as usize * step, step_on, at - (index << bits))
+    }
 }
 
 /// A sample with a neighbour outside the picture.
@@ -275,16 +304,12 @@ impl Border {
 
 struct Rgb<'a> {
     view: &'a RgbView<'a>,
-    /// Index of the last column and row.
-    last: [i32; 2],
-    /// Bytes to the neighbour on the right and below: 0 where there is none at all.
-    step: [usize; 2],
+    axes: [Axis; 2],
 }
 
 impl<'a> Rgb<'a> {
     fn new(view: &'a RgbView<'a>) -> Self {
-        let last = [view.width as i32 - 1, view.height as i32 - 1];
-        Self { view, last, step: [if last[0] > 0 { 3 } else { 0 }, if last[1] > 0 { view.stride } else { 0 }] }
+        Self { view, axes: [Axis::new(view.width, 3, BITS), Axis::new(view.height, view.stride, BITS)] }
     }
 }
 
@@ -297,20 +322,26 @@ fn lanes(rgb: &[u8]) -> u64 {
 
 impl Source for Rgb<'_> {
     #[inline(always)]
-    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
-        const ROUND_UP: u64 = 512 | 512 << 20 | 512 << 40;
-        let ((x, fx), (y, fy)) = (between(sx, self.last[0], BITS), between(sy, self.last[1], BITS));
-        let start = y * self.view.stride + 3 * x;
+    fn sample<const INNER: bool>(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
+        const HALF: u64 = 512 | 512 << 20 | 512 << 40;
+        let (x, right, fx) = self.axes[0].between::<INNER>(sx);
+        let (y, below, fy) = self.axes[1].between::<INNER>(sy);
         let blend = |start: usize| {
             let pixel = |start: usize| lanes(&self.view.data[start..start + 3]);
-            pixel(start) * (ONE - fx) as u64 + pixel(start + self.step[0]) * fx as u64
+            pixel(start) * (ONE - fx) as u64 + pixel(start + right) * fx as u64
         };
-        let sum = blend(start) * (ONE - fy) as u64 + blend(start + self.step[1]) * fy as u64 + ROUND_UP;
+        let sum = blend(x + y) * (ONE - fy) as u64 + blend(x + y + below) * fy as u64 + HALF;
         [(sum >> 10) as u8, (sum >> 30) as u8, (sum >> 50) as u8]
     }
 
+    #[inline(always)]
+    fn is_inner(&self, at: [i32; 2]) -> bool {
+        let [right, bottom] = self.limit();
+        (0..right).contains(&at[0]) && (0..bottom).contains(&at[1])
+    }
+
     fn limit(&self) -> [i32; 2] {
-        self.last.map(|last| last << BITS)
+        self.axes.map(|axis| axis.last << BITS)
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
@@ -321,64 +352,60 @@ impl Source for Rgb<'_> {
 
 struct Yuv<'a> {
     view: &'a I420View<'a>,
-    /// Index of the last column and row of luma and of chroma, and the steps to their neighbours.
-    luma: Plane,
-    chroma: Plane,
-}
-
-#[derive(Clone, Copy)]
-struct Plane {
-    last: [i32; 2],
-    step: [usize; 2],
-}
-
-impl Plane {
-    fn new(width: usize, height: usize, stride: usize) -> Self {
-        Self {
-            last: [width as i32 - 1, height as i32 - 1],
-            step: [usize::from(width > 1), if height > 1 { stride } else { 0 }],
-        }
-    }
+    luma: [Axis; 2],
+    chroma: [Axis; 2],
 }
 
 impl<'a> Yuv<'a> {
     fn new(view: &'a I420View<'a>) -> Self {
-        let luma = Plane::new(view.width, view.height, view.y_stride);
-        let chroma = Plane::new(view.width.div_ceil(2), view.height.div_ceil(2), view.uv_stride);
-        Self { view, luma, chroma }
+        let axes = |width: usize, height: usize, stride: usize, bits: u32| {
+            [Axis::new(width, 1, bits), Axis::new(height, stride, bits)]
+        };
+        Self {
+            view,
+            luma: axes(view.width, view.height, view.y_stride, BITS),
+            chroma: axes(view.width.div_ceil(2), view.height.div_ceil(2), view.uv_stride, BITS + 1),
+        }
     }
 }
 
 impl Source for Yuv<'_> {
     #[inline(always)]
-    fn sample(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
-        let I420View { y: luma, u, v, y_stride, uv_stride, .. } = *self.view;
-        let Plane { last, step } = self.luma;
-        let ((x, fx), (y, fy)) = (between(sx, last[0], BITS), between(sy, last[1], BITS));
-        let start = y * y_stride + x;
+    fn sample<const INNER: bool>(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
+        let (x, right, fx) = self.luma[0].between::<INNER>(sx);
+        let (y, below, fy) = self.luma[1].between::<INNER>(sy);
         let blend = |start: usize| {
-            let value = |start: usize| i32::from(luma[start]);
-            value(start) * (ONE - fx) + value(start + step[0]) * fx
+            let value = |start: usize| i32::from(self.view.y[start]);
+            value(start) * (ONE - fx) + value(start + right) * fx
         };
-        let luma = blend(start) * (ONE - fy) + blend(start + step[1]) * fy; // 1/1024
+        let luma = blend(x + y) * (ONE - fy) + blend(x + y + below) * fy; // 1/1024
 
         // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths. Both
         // planes are weighed at once, in lanes of 32 bits.
-        const CHROMA: u32 = BITS + 1;
-        let Plane { last, step } = self.chroma;
-        let [cx, cy] = [(sx, last[0]), (sy, last[1])].map(|(s, last)| (s - ONE / 2).clamp(0, last << CHROMA));
-        let ((x, fx), (y, fy)) = (between(cx, last[0], CHROMA), between(cy, last[1], CHROMA));
-        let start = y * uv_stride + x;
-        let blend = |start: usize| {
-            let value = |start: usize| u64::from(u[start]) | u64::from(v[start]) << 32;
-            value(start) * (2 * ONE - fx) as u64 + value(start + step[0]) * fx as u64
+        let sited = |s: i32, axis: &Axis| {
+            let at = s - ONE / 2;
+            if INNER { at } else { at.clamp(0, axis.last << (BITS + 1)) }
         };
-        let chroma = blend(start) * (2 * ONE - fy) as u64 + blend(start + step[1]) * fy as u64; // 1/4096
+        let (x, right, fx) = self.chroma[0].between::<INNER>(sited(sx, &self.chroma[0]));
+        let (y, below, fy) = self.chroma[1].between::<INNER>(sited(sy, &self.chroma[1]));
+        let blend = |start: usize| {
+            let value = |start: usize| u64::from(self.view.u[start]) | u64::from(self.view.v[start]) << 32;
+            value(start) * (2 * ONE - fx) as u64 + value(start + right) * fx as u64
+        };
+        let chroma = blend(x + y) * (2 * ONE - fy) as u64 + blend(x + y + below) * fy as u64; // 1/4096
         yuv_to_rgb(luma, chroma as u32 as i32 >> 2, (chroma >> 34) as i32)
     }
 
+    #[inline(always)]
+    fn is_inner(&self, at: [i32; 2]) -> bool {
+        [0, 1].into_iter().all(|axis| {
+            let chroma_end = (self.chroma[axis].last << (BITS + 1)) + ONE / 2;
+            (ONE / 2..chroma_end.min(self.luma[axis].last << BITS)).contains(&at[axis])
+        })
+    }
+
     fn limit(&self) -> [i32; 2] {
-        self.luma.last.map(|last| last << BITS)
+        self.luma.map(|axis| axis.last << BITS)
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {

@@ -120,6 +120,7 @@ impl GstSubject {
     /// Switches the camera on and goes to the room.
     pub async fn join(options: SubjectOptions) -> Result<Self, SubjectError> {
         let SubjectOptions { url, source, size, framerate, bitrate, codec, ice, on_frame } = options;
+        crate::media::init()?;
         let socket = session::connect(&url).await?;
         let camera = Camera::start(source, size, framerate)?;
         let (event_sender, events) = mpsc::unbounded_channel();
