@@ -97,6 +97,8 @@ async fn a_call_from_waiting_to_the_outcome() {
         return {green: g > 120 && r < 80 && b < 110, shape: [v.videoWidth, v.videoHeight].join('x'),
                 mirrored: getComputedStyle(v).transform !== 'none', visible: getComputedStyle(v).opacity > 0.1}; })()";
     page.browser.wait_for("document.querySelector('.remote').videoWidth === 240", LIMIT).await;
+    // It fades in.
+    page.browser.wait_for("getComputedStyle(document.querySelector('.remote')).opacity > 0.1", LIMIT).await;
     let shown = page.browser.evaluate(shown).await;
     assert_eq!(shown, json!({"green": true, "shape": "240x320", "mirrored": false, "visible": true}));
 
