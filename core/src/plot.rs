@@ -41,7 +41,7 @@ const WIDTH: f64 = 1200.0;
 const LEFT: f64 = 70.0;
 /// Room on the right for the labels of thresholds.
 const RIGHT: f64 = 190.0;
-const TOP: f64 = 56.0;
+const TOP: f64 = 68.0;
 const PANEL: f64 = 150.0;
 const PANEL_GAP: f64 = 44.0;
 const BOTTOM: f64 = 52.0;
