@@ -45,6 +45,8 @@ pub struct SubjectOptions {
     pub ice: IceOptions,
     /// Gets what the service sends, on a GStreamer thread: must not block.
     pub on_frame: Option<FrameSink>,
+    /// Whether what the service sends is decoded at all.
+    pub watches: bool,
 }
 
 impl SubjectOptions {
@@ -59,6 +61,7 @@ impl SubjectOptions {
             codec: Codec::Vp8,
             ice: IceOptions { loopback: true, ..IceOptions::default() },
             on_frame: None,
+            watches: true,
         }
     }
 }
@@ -119,7 +122,7 @@ pub struct GstSubject {
 impl GstSubject {
     /// Switches the camera on and goes to the room.
     pub async fn join(options: SubjectOptions) -> Result<Self, SubjectError> {
-        let SubjectOptions { url, source, size, framerate, bitrate, codec, ice, on_frame } = options;
+        let SubjectOptions { url, source, size, framerate, bitrate, codec, ice, on_frame, watches } = options;
         crate::media::init()?;
         let socket = session::connect(&url).await?;
         let camera = Camera::start(source, size, framerate)?;
@@ -130,7 +133,7 @@ impl GstSubject {
             events: event_sender,
             commands: command_receiver,
             camera: camera.lens(),
-            offering: connection::Offering { codec, bitrate, ice },
+            offering: connection::Offering { codec, bitrate, ice, watches },
             on_frame,
         };
         let task = tokio::spawn(session.run(socket));

@@ -137,7 +137,9 @@ pub struct StreamResult {
     pub picture: Arc<dyn Picture>,
     /// The frame's time in its stream, as submitted.
     pub timestamp: Duration,
-    /// From its submission to the beginning of its analysis.
+    /// When it was submitted.
+    pub submitted: Instant,
+    /// From then to the beginning of its analysis.
     pub queued: Duration,
     /// How long the analysis took, by the clock.
     pub cost: Duration,
@@ -278,7 +280,7 @@ impl Worker for Networks {
         let result = match analysis {
             Ok(Ok(analysis)) => {
                 let (queued, cost) = (begun - submitted, begun.elapsed());
-                Ok(StreamResult { analysis, picture, timestamp, queued, cost, tag })
+                Ok(StreamResult { analysis, picture, timestamp, submitted, queued, cost, tag })
             }
             Ok(Err(error)) => Err(error.into()),
             Err(_panic) => {
