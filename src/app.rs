@@ -94,6 +94,9 @@ impl Services {
         let challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
+        if let Err(error) = crate::media::screen::warm_up((config.media.width, config.media.height)) {
+            tracing::warn!(%error, "no picture for a subject could be drawn for a trial");
+        }
         let c = &config;
         let controller =
             ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;

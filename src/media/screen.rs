@@ -70,6 +70,14 @@ impl Shared {
     }
 }
 
+/// Draws one picture with words on it, which loads the fonts: the first subject would wait for them otherwise.
+pub fn warm_up(size: (usize, usize)) -> Result<(), glib::BoolError> {
+    let view = SubjectView { message: "?".into(), ..SubjectView::default() };
+    let mut picture = PicturePool::new(size, 1)?.acquire()?;
+    Composer::new().compose(None, &view, Instant::now(), &mut picture.view_mut());
+    Ok(())
+}
+
 impl Screen {
     /// Starts a screen's thread. Where the machine has no thread left, nothing will be shown, which is said in the log.
     pub fn start(options: ScreenOptions) -> Self {

@@ -170,7 +170,11 @@ impl Engine {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = options.workers.map_or(cores.min(MOST_WORKERS), NonZeroUsize::get);
         let networks = (0..workers)
-            .map(|_| Ok(Networks { landmarker: Landmarker::load(&runtime, &folder)? }))
+            .map(|_| {
+                let mut landmarker = Landmarker::load(&runtime, &folder)?;
+                landmarker.warm_up()?;
+                Ok(Networks { landmarker })
+            })
             .collect::<Result<Vec<_>, EngineError>>()?;
 
         let mut models = folder.list();
