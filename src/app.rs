@@ -278,7 +278,7 @@ fn announce(app: &Application) {
     tracing::info!("listening on {plain}://{}", SocketAddr::new(config.host, app.port()));
     if config.demo {
         println!("On this machine: {plain}://localhost:{}/demo", app.port());
-        if let Some(port) = app.https_port() {
+        if let Some(port) = app.https_port().filter(|_| !config.host.is_loopback()) {
             for address in local_addresses().into_iter().filter(|a| !a.is_loopback()) {
                 println!("On the local network: https://{}/demo", SocketAddr::new(address, port));
             }
