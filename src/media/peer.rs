@@ -6,6 +6,7 @@
 //! GStreamer 1.22 does not compare the certificate of the DTLS handshake with the fingerprint in the remote
 //! description, so this module does: until they match no frame is handed on and [`PeerEvent::Connected`] is not sent.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +40,13 @@ pub enum PeerEvent {
     },
     /// ICE and DTLS are through, and the other side is who its description says.
     Connected,
-    /// The first picture has been decoded.
-    FirstFrame,
+    /// The first picture of a section has been decoded.
+    FirstFrame {
+        /// The section of the description that it came in.
+        mline: u32,
+        /// Width and height.
+        size: (usize, usize),
+    },
     /// It cannot go on: close it.
     Failed(PeerFailure),
 }
@@ -100,7 +106,17 @@ pub struct Peer {
     webrtc: gst::Element,
     events: Events,
     identity: Arc<Identity>,
-    receive: Arc<Mutex<Option<ReceiveBranch>>>,
+    receive: Receivers,
+}
+
+/// Branches that wait for their streams, by section.
+type Receivers = Arc<Mutex<HashMap<u32, ReceiveBranch>>>;
+
+/// A description that `webrtcbin` has made and that is not in force yet.
+pub struct Draft {
+    description: WebRTCSessionDescription,
+    /// As SDP.
+    pub text: String,
 }
 
 impl Peer {
@@ -122,7 +138,7 @@ impl Peer {
 
         let (events, receiver) = mpsc::unbounded_channel();
         let identity = Arc::new(Identity::default());
-        let receive = Arc::new(Mutex::new(None));
+        let receive = Receivers::default();
         watch_connection(&webrtc, &events, &identity, options.announced_address);
         watch_certificate(&pipeline, &events, &identity);
         watch_pads(&webrtc, &events, &receive);
@@ -149,15 +165,26 @@ impl Peer {
         Ok(())
     }
 
-    /// Prepares for the track that the other side sends. Its frames go to `tap` once the other side's certificate is
-    /// the right one.
-    pub fn receive(&self, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
+    /// Prepares for the track that the other side sends in the section with this number. Its frames go to `tap` once
+    /// the other side's certificate is the right one.
+    pub fn receive(&self, mline: u32, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
         let events = self.events.clone();
-        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move || {
-            let _ = events.send(PeerEvent::FirstFrame);
+        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move |size| {
+            let _ = events.send(PeerEvent::FirstFrame { mline, size });
         })?;
-        *lock(&self.receive) = Some(branch);
+        lock(&self.receive).insert(mline, branch);
         Ok(())
+    }
+
+    /// Announces a section that will only be received, with RTP caps that name its codec and header extensions. To be
+    /// called before the offer that has the section: the transceiver that GStreamer 1.22 makes by itself forgets the
+    /// extensions, and with them transport-cc feedback and retransmissions.
+    pub fn expect(&self, caps: &gst::Caps) {
+        let direction = gst_webrtc::WebRTCRTPTransceiverDirection::Recvonly;
+        let transceiver = self
+            .webrtc
+            .emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>("add-transceiver", &[&direction, caps]);
+        transceiver.set_property("do-nack", true);
     }
 
     /// Starts the pipeline; negotiation needs it running.
@@ -167,17 +194,35 @@ impl Peer {
 
     /// Applies an offer and returns the answer, which is in force on our side then.
     pub async fn answer(&self, offer: &str) -> Result<String, PeerError> {
-        self.set_remote(WebRTCSDPType::Offer, offer).await?;
-        let answer = self.create("create-answer", "answer").await?;
-        self.set_local(&answer).await?;
-        text_of(&answer)
+        let draft = self.draft_answer(offer).await?;
+        self.settle(&draft).await?;
+        Ok(draft.text)
     }
 
     /// Makes an offer, which is in force on our side then.
     pub async fn offer(&self) -> Result<String, PeerError> {
-        let offer = self.create("create-offer", "offer").await?;
-        self.set_local(&offer).await?;
-        text_of(&offer)
+        let draft = self.draft_offer().await?;
+        self.settle(&draft).await?;
+        Ok(draft.text)
+    }
+
+    /// Applies an offer and returns the answer, for [`Self::settle`] when the other side knows it.
+    pub async fn draft_answer(&self, offer: &str) -> Result<Draft, PeerError> {
+        self.set_remote(WebRTCSDPType::Offer, offer).await?;
+        self.create("create-answer", "answer").await
+    }
+
+    /// Makes an offer, for [`Self::settle`].
+    pub async fn draft_offer(&self) -> Result<Draft, PeerError> {
+        self.create("create-offer", "offer").await
+    }
+
+    /// Puts our own description in force; packets may go out from now on.
+    pub async fn settle(&self, draft: &Draft) -> Result<(), PeerError> {
+        let step = "set-local-description";
+        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&draft.description, promise]))
+            .await
+            .map(|_| ())
     }
 
     /// Applies the answer to our offer.
@@ -216,18 +261,15 @@ impl Peer {
         self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&description, promise])).await.map(|_| ())
     }
 
-    async fn set_local(&self, description: &WebRTCSessionDescription) -> Result<(), PeerError> {
-        let step = "set-local-description";
-        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[description, promise])).await.map(|_| ())
-    }
-
-    async fn create(&self, step: &'static str, field: &str) -> Result<WebRTCSessionDescription, PeerError> {
+    async fn create(&self, step: &'static str, field: &str) -> Result<Draft, PeerError> {
         let options = None::<gst::Structure>;
         let reply = self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&options, promise])).await?;
-        reply
+        let description = reply
             .as_ref()
             .and_then(|reply| reply.get::<WebRTCSessionDescription>(field).ok())
-            .ok_or_else(|| PeerError::Refused { step, reason: format!("no {field} in the reply") })
+            .ok_or_else(|| PeerError::Refused { step, reason: format!("no {field} in the reply") })?;
+        let text = text_of(&description)?;
+        Ok(Draft { description, text })
     }
 
     /// One request to `webrtcbin`, which answers on a thread of its own.
@@ -381,14 +423,16 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
     });
 }
 
-fn watch_pads(webrtc: &gst::Element, events: &Events, receive: &Arc<Mutex<Option<ReceiveBranch>>>) {
+fn watch_pads(webrtc: &gst::Element, events: &Events, receive: &Receivers) {
     let (events, receive) = (events.clone(), Arc::downgrade(receive));
     webrtc.connect_pad_added(move |webrtc, pad| {
         if pad.direction() != gst::PadDirection::Src {
             return;
         }
         let Some(pipeline) = webrtc.parent().and_downcast::<gst::Bin>() else { return };
-        let branch = receive.upgrade().and_then(|receive| lock(&receive).take());
+        let transceiver: Option<gst_webrtc::WebRTCRTPTransceiver> = pad.property("transceiver");
+        let mline = transceiver.map_or(0, |transceiver| transceiver.mlineindex());
+        let branch = receive.upgrade().and_then(|receive| lock(&receive).remove(&mline));
         let attached = match branch {
             Some(branch) => branch.attach(&pipeline, pad),
             // a second stream of the same section; unlinked it would end the first with "not linked"

@@ -8,6 +8,7 @@
 //! | [`direct`] | the built-in room, `direct:ROOM`: a browser at `/call/ROOM` talks WebRTC straight to the service |
 
 pub mod direct;
+pub mod mediasoup;
 
 use std::fmt;
 use std::time::Duration;

@@ -50,7 +50,7 @@ impl Connection {
             mark_orientation(&branch, lens.clone());
             lose_packets(&peer, lens);
             peer.send(&branch, false)?;
-            peer.receive(codec, tap)?;
+            peer.receive(0, codec, tap)?;
             peer.play()?;
             Ok::<_, PeerError>(Self { peer, events, branch, answered: false, early: Vec::new() })
         });

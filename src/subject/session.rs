@@ -124,7 +124,7 @@ impl Session {
                 }
                 self.emit(SubjectEvent::Connected);
             }
-            PeerEvent::FirstFrame => self.emit(SubjectEvent::FirstFrame),
+            PeerEvent::FirstFrame { .. } => self.emit(SubjectEvent::FirstFrame),
             PeerEvent::Failed(failure) => {
                 self.hang_up(connection).await;
                 self.emit(SubjectEvent::Failed(failure.to_string()));
