@@ -6,12 +6,15 @@
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
+//! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
+//! | [`turn_over_tls`] | `turns:` servers, which libnice does not speak to |
 //! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
 //! | [`pool`] | buffers to draw into |
 //! | [`pipeline`] | life and death of a pipeline |
 //!
 //! GStreamer's threads only ever send to channels or swap a slot; nothing in here waits on them or makes them wait.
 
+pub mod bitrate;
 pub mod branch;
 pub mod codec;
 pub mod fingerprint;
@@ -22,6 +25,8 @@ pub mod pipeline;
 pub mod pool;
 pub mod screen;
 pub mod sdp;
+pub mod stats;
+pub mod turn_over_tls;
 
 use gst::prelude::PluginFeatureExtManual as _;
 

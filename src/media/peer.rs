@@ -24,6 +24,7 @@ use super::fingerprint::Fingerprint;
 use super::frame::FrameTap;
 use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
 use super::pipeline::RunningPipeline;
+use super::stats::PeerStats;
 
 /// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually; more on a machine that is busy).
 const STEP_LIMIT: Duration = Duration::from_secs(10);
@@ -235,6 +236,13 @@ impl Peer {
         if let RemoteCandidate::Usable(candidate) = candidate {
             self.webrtc.emit_by_name::<()>("add-ice-candidate", &[&mline, candidate]);
         }
+    }
+
+    /// What it has counted so far.
+    pub async fn stats(&self) -> Result<PeerStats, PeerError> {
+        let pad = None::<gst::Pad>;
+        let reply = self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
+        Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
     /// The element, for what only one kind of room needs.
