@@ -28,6 +28,7 @@ setup: ## install the Debian packages that are missing
 
 setup-test: setup
 	@scripts/debian-packages.sh test
+	@tests/support/room-server/setup.sh
 
 models: ## fetch, verify and convert the models that are missing (WITH=ID adds an optional one)
 	@scripts/debian-packages.sh models
