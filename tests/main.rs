@@ -8,6 +8,7 @@ mod media_roundtrip;
 mod pipelines;
 mod process;
 mod room_direct;
+mod room_mediasoup;
 mod support;
 mod verification;
 mod web_pages;

@@ -12,6 +12,7 @@ pub mod direct;
 pub mod mediasoup;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Mediasoup};
-use crate::media::screen::ScreenOutlet;
+use crate::media::screen::PictureSource;
 use crate::media::{Codec, FrameSink, IceOptions};
 use direct::DirectRooms;
 
@@ -114,7 +115,7 @@ pub struct Plugs {
     /// want them, see [`Screen::sink`](crate::media::Screen::sink).
     pub on_frame: FrameSink,
     /// What the subject sees. The room connects it to the subject, the flow sets what is on it.
-    pub screen: ScreenOutlet,
+    pub screen: Arc<dyn PictureSource>,
     /// The language of the subject's page.
     pub lang: String,
 }

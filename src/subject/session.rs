@@ -13,6 +13,7 @@ use super::connection::{Connection, Offering};
 use super::{Command, SubjectError, SubjectEvent};
 use crate::media::ice::RemoteCandidate;
 use crate::media::peer::PeerEvent;
+use crate::media::screen::PictureSource as _;
 use crate::media::{FrameOutlet, FrameSink};
 use crate::room::direct::message::{ClientMessage, ServerMessage};
 

@@ -7,6 +7,7 @@ pub mod chromium;
 pub mod controller;
 pub mod process;
 pub mod relay;
+pub mod room_server;
 pub mod service;
 
 /// Whole verifications take both cores: one at a time.
