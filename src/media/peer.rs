@@ -242,6 +242,7 @@ impl Peer {
     pub async fn stats(&self) -> Result<PeerStats, PeerError> {
         let pad = None::<gst::Pad>;
         let reply = self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
+        tracing::trace!(?reply, "statistics");
         Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
