@@ -8,6 +8,7 @@ use crate::support::chromium::{Chromium, Launch};
 use crate::support::room_server::{RoomServer, RoomServerOptions};
 use crate::support::serial;
 use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
+use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -66,6 +67,26 @@ async fn the_server_sees_the_relay_of_a_browser_that_uses_one() {
     let state = server.wait_for("r", "relayed", LIMIT, connected).await;
     let tuple = &state["transports"][0]["iceSelectedTuple"];
     assert_eq!(tuple["remoteIp"], RELAY_ADDRESS, "{tuple}\n{}", relay.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_goes_through_a_bad_network() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions { transports: vec!["udp"], ..Default::default() }).await;
+    let conditions = Conditions { loss: 0.05, delay: Duration::from_millis(20), ..Conditions::default() };
+    let network = UdpForwarder::start(server.udp_port(), conditions, 1).await;
+    server.announce(network.port()).await;
+    let mut one = subject(&server, "one", "&codec=VP8").await;
+    let mut other = subject(&server, "other", "&codec=VP8").await;
+    for browser in [&mut one, &mut other] {
+        browser.wait_for("state.shown > 60", LIMIT).await;
+    }
+    for way in [Way::ToServer, Way::ToClient] {
+        assert!(network.counts(way).dropped > 0, "{way:?}");
+    }
+    // what was lost on the way to the server was asked for again, and came
+    let again = |state: &Value| state["producers"][0]["stats"][0]["packetsRetransmitted"].as_u64() > Some(0);
+    server.wait_for("r", "one", LIMIT, again).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
