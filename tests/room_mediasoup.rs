@@ -13,11 +13,14 @@ use vision_service::room::mediasoup::subject::SubjectRule;
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectEvent, SubjectOptions};
 
-use crate::support::assets::{asset, frame_of};
+use crate::support::assets::{Scratch, asset, frame_of};
+use crate::support::certificates::Certificates;
 use crate::support::call::{Call, Frames, LIMIT, loopback, subject_event};
 use crate::support::controller::{Behaviour, TestController};
 use crate::support::process::{is_alone, settled};
 use crate::support::room_server::{RoomServer, RoomServerOptions, undefined_ice_servers};
+use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
+use crate::support::udp_forwarder::{Conditions, UdpForwarder};
 use crate::support::{serial, service};
 
 const BALL: &str = "videotestsrc is-live=true pattern=ball";
@@ -357,4 +360,95 @@ async fn ten_joins_leave_nothing_behind() {
     let after = settled().await;
     assert!(after.threads <= before.threads + 1, "{before:?} -> {after:?}");
     assert!(after.descriptors <= before.descriptors + 1, "{before:?} -> {after:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_verified_unless_told_otherwise() {
+    let folder = Scratch::new("wss");
+    let Certificates { authority, certificate, key } = Certificates::write(&folder.0);
+    let server = server(RoomServerOptions { tls: Some((certificate, key)), ..RoomServerOptions::default() }).await;
+    let with = |mediasoup| RoomOptions { mediasoup, ..options(&Codec::ALL) };
+    let url = server.url("r", "vision");
+    assert!(url.starts_with("wss://"));
+    let error = join(&url, options(&Codec::ALL)).await.err().unwrap().to_string();
+    assert!(error.contains("certificate"), "{error}");
+    let trusting = Mediasoup { ca_file: Some(authority), ..Mediasoup::default() };
+    join(&url, with(trusting)).await.unwrap().link.leave().await;
+    let careless = Mediasoup { accept_any_certificate: true, ..Mediasoup::default() };
+    join(&url, with(careless)).await.unwrap().link.leave().await;
+    let missing = Mediasoup { ca_file: Some("/nowhere.pem".into()), ..Mediasoup::default() };
+    let error = join(&url, with(missing)).await.err().unwrap().to_string();
+    assert!(error.contains("MEDIASOUP_CA_FILE") && error.contains("/nowhere.pem"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_relay_goes_over_every_kind_of_turn() {
+    for (access, transport) in [(Access::UdpAndTcp, "udp"), (Access::TcpOnly, "tcp"), (Access::TlsOnly, "tls")] {
+        let turn = TurnServer::start(access).await;
+        let ice_servers = turn.ice_servers(transport);
+        let server = server(RoomServerOptions { ice_servers, ..RoomServerOptions::default() }).await;
+        let mediasoup = Mediasoup {
+            relay_only: true,
+            ca_file: Some(turn.certificates().authority.clone()),
+            ..Mediasoup::default()
+        };
+        let mut call =
+            join(&server.url("r", "vision"), RoomOptions { mediasoup, ..options(&Codec::ALL) }).await.unwrap();
+        let (visitor, seen) = visit(&server, "subject").await;
+        call.media().await;
+        seen.until("through the relay", |_| true).await;
+        let state = server.peer("r", "vision").await;
+        for transport in state["transports"].as_array().unwrap() {
+            assert_eq!(transport["iceSelectedTuple"]["remoteIp"], RELAY_ADDRESS, "{state}");
+        }
+        visitor.leave().await;
+        call.link.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_network_is_made_up_for() {
+    let _turn = serial().await;
+    for (loss, least) in [(0.05, 60), (0.15, 30)] {
+        let server = server(RoomServerOptions::default()).await;
+        let conditions = Conditions {
+            loss,
+            delay: Duration::from_millis(100),
+            reordered: 0.05,
+            held_back: Duration::from_millis(30),
+        };
+        let network = UdpForwarder::start(server.udp_port(), conditions, 7).await;
+        server.announce(network.port()).await;
+        let mut call = join_vision(&server).await;
+        let (visitor, seen) = visit(&server, "subject").await;
+        call.media().await;
+        let (came, sent) = (call.frames.count(), seen.count());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let (came, sent) = (call.frames.count() - came, seen.count() - sent);
+        eprintln!("{loss}: {came} came, {sent} sent");
+        assert!(came >= least, "{came} of 150 frames at a loss of {loss}");
+        assert!(sent >= least / 2, "{sent} of 75 pictures at a loss of {loss}");
+        let state = server.peer("r", "vision").await;
+        let sent_again = state["consumers"][0]["stats"][0]["packetsRetransmitted"].as_u64();
+        assert!(sent_again.is_some_and(|packets| packets > 0), "lost packets are asked for: {state}");
+        visitor.leave().await;
+        call.link.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_goes_away_is_noticed() {
+    let server = server(RoomServerOptions { transports: vec!["udp"], ..RoomServerOptions::default() }).await;
+    let network = UdpForwarder::start(server.udp_port(), Conditions::default(), 7).await;
+    server.announce(network.port()).await;
+    let mut call = join_vision(&server).await;
+    server.announce(server.udp_port()).await;
+    let (visitor, _) = visit(&server, "subject").await;
+    call.media().await;
+    network.block();
+    let start = Instant::now();
+    call.media().await;
+    assert!(start.elapsed() > Duration::from_secs(3) && start.elapsed() < LIMIT, "{:?}", start.elapsed());
+    visitor.leave().await;
+    call.link.leave().await;
 }

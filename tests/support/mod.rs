@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod call;
+pub mod certificates;
 pub mod child;
 pub mod chromium;
 pub mod controller;
@@ -9,6 +10,8 @@ pub mod process;
 pub mod relay;
 pub mod room_server;
 pub mod service;
+pub mod turn_server;
+pub mod udp_forwarder;
 
 /// Whole verifications take both cores: one at a time.
 pub async fn serial() -> tokio::sync::MutexGuard<'static, ()> {

@@ -1,6 +1,7 @@
 // A subject in a mediasoup room, by npm's mediasoup-client: sends the camera, shows the video that comes back.
 //
-// The address says how: ?room=ROOM&peer=PEER, and if wanted &codec=VP8|H264, &simulcast, &tcp (media over TCP only).
+// The address says how: ?room=ROOM&peer=PEER, and if wanted &codec=VP8|H264, &simulcast, &tcp (media over TCP only),
+// &relay (media over a TURN server only).
 // `window.state` says how it stands, and `window.subject` does what a person can do.
 
 import { Device } from "mediasoup-client";
@@ -125,6 +126,7 @@ class Subject {
       consuming: !sends,
     });
     options.iceServers = options.iceServers?.filter(({ urls }) => !String(urls).includes("undefined"));
+    if (query.has("relay")) options.iceTransportPolicy = "relay";
     const transport = sends ? this.#device.createSendTransport(options) : this.#device.createRecvTransport(options);
     transport.on("connect", ({ dtlsParameters }, done, failed) =>
       this.#peer.request("connectWebRtcTransport", { transportId: transport.id, dtlsParameters }).then(done, failed),
@@ -153,11 +155,18 @@ class Subject {
       const consumer = await this.#receive.consume({ id, producerId, kind, rtpParameters, appData: { peerId } });
       this.#consumers.set(id, consumer);
       accept();
-      remote.srcObject = new MediaStream([consumer.track]);
-      window.state.receives = rtpParameters.codecs[0].mimeType;
+      this.#present();
     } catch (error) {
       reject(500, String(error));
     }
+  }
+
+  /** Shows the first video of those that are received. */
+  #present() {
+    const [first] = this.#consumers.values();
+    if (remote.srcObject?.getVideoTracks()[0] === first?.track) return;
+    remote.srcObject = first ? new MediaStream([first.track]) : null;
+    window.state.receives = first?.rtpParameters.codecs[0].mimeType ?? null;
   }
 
   #hear({ method, data }) {
@@ -178,7 +187,7 @@ class Subject {
       case "consumerClosed":
         this.#consumers.get(data.consumerId)?.close();
         this.#consumers.delete(data.consumerId);
-        if (this.#consumers.size === 0) remote.srcObject = null;
+        this.#present();
         break;
     }
     show();
@@ -189,8 +198,8 @@ class Subject {
     this.#receive?.close();
     this.#producers = [];
     this.#consumers.clear();
-    remote.srcObject = null;
-    Object.assign(window.state, { call, peers: [], sends: null, receives: null, paused: false });
+    this.#present();
+    Object.assign(window.state, { call, peers: [], sends: null, paused: false });
     show();
   }
 }
