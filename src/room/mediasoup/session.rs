@@ -53,6 +53,8 @@ pub enum SessionError {
     Failed { direction: &'static str, failure: PeerFailure },
     #[error("the {0} transport was not connected within {CONNECT_LIMIT:?}")]
     NotConnected(&'static str),
+    #[error("the server has reported nothing of our packets for {0:?}")]
+    Silent(Duration),
     #[error("more tracks came and went than one session takes")]
     TooManyTracks,
     #[error("the subject is a track again that was given up before")]
@@ -205,12 +207,10 @@ impl Session {
                 Next::Sender(event) => self.sender_event(setting, event),
                 Next::Receiver(event) => self.receiver_event(setting, choice, event).await,
                 Next::Late(direction) => Err(SessionError::NotConnected(direction)),
-                Next::Adapt => {
-                    if let Some(media) = &mut self.media {
-                        media.sender.adapt().await;
-                    }
-                    Ok(())
-                }
+                Next::Adapt => match &mut self.media {
+                    Some(media) => media.sender.adapt().await,
+                    None => Ok(()),
+                },
             };
             if let Err(error) = done {
                 return error;
