@@ -8,14 +8,14 @@ use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, Screen};
-use vision_service::room::{Plugs, RoomError, RoomEvent, RoomOptions, RoomUrl, Rooms};
 use vision_service::room::mediasoup::subject::SubjectRule;
+use vision_service::room::{Plugs, RoomError, RoomEvent, RoomOptions, RoomUrl, Rooms};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectEvent, SubjectOptions};
 
 use crate::support::assets::{Scratch, asset, frame_of};
-use crate::support::certificates::Certificates;
 use crate::support::call::{Call, Frames, LIMIT, loopback, subject_event};
+use crate::support::certificates::Certificates;
 use crate::support::controller::{Behaviour, TestController};
 use crate::support::process::{is_alone, settled};
 use crate::support::room_server::{RoomServer, RoomServerOptions, undefined_ice_servers};
@@ -174,7 +174,8 @@ async fn others_in_the_room_do_not_disturb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_and_a_named_peer() {
     let server = server(RoomServerOptions::default()).await;
-    let with = |subject| RoomOptions { mediasoup: Mediasoup { subject, ..Mediasoup::default() }, ..options(&Codec::ALL) };
+    let with =
+        |subject| RoomOptions { mediasoup: Mediasoup { subject, ..Mediasoup::default() }, ..options(&Codec::ALL) };
     let mut newest = join(&server.url("r", "newest"), with(SubjectRule::Newest)).await.unwrap();
     let named = SubjectRule::Peer("second".into());
     let mut named = join(&server.url("r", "named"), with(named)).await.unwrap();

@@ -43,7 +43,8 @@ impl PeerStats {
                 Ok(WebRTCStatsType::RemoteInboundRtp) => {
                     let source = item.get::<gst::Structure>("gst-rtpsource-stats").ok();
                     let number = |field| source.as_ref().and_then(|source| source.get::<u32>(field).ok());
-                    let report = ["rb-exthighestseq", "rb-lsr", "rb-dlsr"].map(|field| number(field).unwrap_or_default());
+                    let report =
+                        ["rb-exthighestseq", "rb-lsr", "rb-dlsr"].map(|field| number(field).unwrap_or_default());
                     stats.sent = Some(SentStats {
                         fraction_lost: item.get("fraction-lost").ok(),
                         report,

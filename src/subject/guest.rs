@@ -31,7 +31,8 @@ impl Guest {
         on_frame: Option<FrameSink>,
         options: RoomOptions,
     ) -> Result<Self, SubjectError> {
-        let unreachable = |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
+        let unreachable =
+            |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
         let plugs = Plugs {
             on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
             screen: Arc::new(camera),

@@ -36,7 +36,8 @@ impl OwnOffer {
     /// Reads an offer of one section by `webrtcbin`.
     pub fn parse(text: &str) -> Result<Self, Incomplete> {
         let values = |key: &'static str| {
-            text.lines().filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim))
+            text.lines()
+                .filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim))
         };
         let first = |key: &'static str| values(key).next().ok_or(Incomplete(key));
         let source = first("ssrc")?;

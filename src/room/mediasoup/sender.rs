@@ -9,7 +9,7 @@ use super::capabilities::Capabilities;
 use super::messages::{ConnectWebRtcTransport, DtlsFingerprint, DtlsParameters, Produce};
 use super::protoo::connection::Connection;
 use super::sdp::{self, OwnOffer};
-use super::session::{SessionError, JITTER_LATENCY};
+use super::session::{JITTER_LATENCY, SessionError};
 use super::transport::Transport;
 use crate::media::IceOptions;
 use crate::media::bitrate::BitrateController;
