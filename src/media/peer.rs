@@ -241,7 +241,6 @@ impl Peer {
         let pad = None::<gst::Pad>;
         let reply =
             self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
-        tracing::trace!(?reply, "statistics");
         Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
@@ -341,6 +340,9 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
         agent.set_property("max-rtp-port", u32::from(greatest));
         agent.set_property("min-rtp-port", u32::from(least));
     }
+    // it looks for routers that open ports: threads, sockets and time for nothing, since STUN and TURN do without
+    let nice: glib::Object = agent.property("agent");
+    nice.set_property("upnp", false);
     if options.loopback {
         // libnice leaves loopback out by itself, and everything else once it is told one address
         let addresses = ice::local_addresses()

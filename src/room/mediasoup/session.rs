@@ -57,6 +57,8 @@ pub enum SessionError {
     Silent(Duration),
     #[error("more tracks came and went than one session takes")]
     TooManyTracks,
+    #[error("only relayed paths may be used, and neither the server nor the configuration names a TURN server")]
+    NoRelay,
     #[error("the subject is a track again that was given up before")]
     Returned,
 }
@@ -66,7 +68,7 @@ impl SessionError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Closed(closed) => closed.is_final(),
-            Self::Codec(_) => true,
+            Self::Codec(_) | Self::NoRelay => true,
             _ => false,
         }
     }
@@ -166,6 +168,10 @@ impl Session {
         let mut tunnels = Vec::new();
         let (mut send_ice, mut receive_ice) = (setting.ice(&sending), setting.ice(&receiving));
         for ice in [&mut send_ice, &mut receive_ice] {
+            let mut urls = ice.servers.iter().flat_map(|server| &server.urls);
+            if ice.relay_only && !urls.any(|url| url.starts_with("turn")) {
+                return Err(SessionError::NoRelay);
+            }
             tunnels.extend(turn_over_tls::bridge(&mut ice.servers, &setting.tls).await);
         }
         let (sender, receiver) = tokio::try_join!(
@@ -381,6 +387,7 @@ impl Session {
         match event {
             PeerEvent::Connected => {
                 if let Some(media) = &mut self.media {
+                    tracing::debug!("the sending transport is connected");
                     media.send_deadline = None;
                     setting.plugs.screen.attach(media.sender.branch.pictures());
                 }
@@ -401,6 +408,7 @@ impl Session {
         match event {
             PeerEvent::Connected => {
                 if let Some(media) = &mut self.media {
+                    tracing::debug!("the receiving transport is connected");
                     media.receive_deadline = None;
                 }
             }
