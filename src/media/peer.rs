@@ -141,6 +141,7 @@ impl Peer {
         let receive = Receivers::default();
         watch_connection(&webrtc, &events, &identity, options.announced_address);
         watch_handshake(&pipeline, &events, &identity);
+        start_at_once(&pipeline);
         watch_pads(&webrtc, &events, &receive);
         let on_error = events.clone();
         let running = RunningPipeline::new(pipeline.clone(), move |error| {
@@ -354,6 +355,16 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
         }
     }
     Ok(())
+}
+
+/// A jitter buffer keeps the first packet for its whole latency, in case an earlier one comes late. The first picture is
+/// worth more than that.
+fn start_at_once(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "rtpjitterbuffer") {
+            element.set_property("faststart-min-packets", 1u32);
+        }
+    });
 }
 
 fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Identity>, announced: Option<IpAddr>) {
