@@ -47,9 +47,8 @@ fn der_of(pem: &str) -> Option<Vec<u8>> {
     base64::engine::general_purpose::STANDARD.decode(body).ok().filter(|der| !der.is_empty())
 }
 
-/// Compares every certificate that a handshake brings. It comes before the keys, hence before any frame.
-
-/// Looks at the handshake's certificate, and at the end of the connection, which `webrtcbin` does not tell of.
+/// Compares every certificate that a handshake brings; it comes before the keys, hence before any frame. Tells of the end of
+/// the connection as well, which `webrtcbin` does not.
 pub(super) fn watch_handshake(pipeline: &gst::Pipeline, events: &Events, identity: &Arc<Identity>) {
     let (events, identity) = (events.clone(), identity.clone());
     pipeline.connect_deep_element_added(move |_, _, element| {

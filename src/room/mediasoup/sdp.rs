@@ -188,7 +188,7 @@ impl RemoteOffer {
     }
 
     /// How many sections there are.
-    pub fn len(&self) -> usize {
+    pub fn sections(&self) -> usize {
         self.sections.len()
     }
 
@@ -267,7 +267,7 @@ pub(super) mod tests {
         offer.close(0);
         assert_eq!(offer.add(Stream { ssrc: 7, rtx_ssrc: None, ..stream }), 1);
         assert_golden("offer-first-closed.sdp", &offer.text());
-        assert_eq!(offer.len(), 2);
+        assert_eq!(offer.sections(), 2);
     }
 
     /// By `webrtcbin` of GStreamer 1.22.
