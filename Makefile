@@ -28,6 +28,7 @@ setup: ## install the Debian packages that are missing
 
 setup-test: setup
 	@scripts/debian-packages.sh test
+	@tests/support/room-server/setup.sh
 
 models: ## fetch, verify and convert the models that are missing (WITH=ID adds an optional one)
 	@scripts/debian-packages.sh models
@@ -36,8 +37,8 @@ models: ## fetch, verify and convert the models that are missing (WITH=ID adds a
 build: setup ## build in release mode
 	$(CARGO) build --release --workspace $(LOCKED)
 
-demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed
-	@"$(BINARY)" demo
+demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed; ROOM=mediasoup: through a mediasoup server (make setup-test)
+	@$(if $(filter mediasoup,$(ROOM)),scripts/demo-mediasoup.sh) "$(BINARY)" demo
 
 run: build models ## keep the service up, with a page to verify yourself with a webcam
 	@"$(BINARY)" serve --demo

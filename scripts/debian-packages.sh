@@ -51,3 +51,11 @@ export DEBIAN_FRONTEND=noninteractive
 $sudo apt-get -q update
 # shellcheck disable=SC2086 # one word per package
 $sudo apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends $missing
+
+# The tests start a TURN server of their own; Debian's package also brings it up as a service of the machine.
+case " $missing" in
+    *" coturn "*)
+        if command -v systemctl >/dev/null; then $sudo systemctl disable --quiet coturn; fi
+        if [ -d /run/systemd/system ]; then $sudo systemctl stop coturn; fi
+        ;;
+esac

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod browser;
+mod browser_mediasoup;
 mod cli;
 mod http_api;
 mod media_roundtrip;
 mod pipelines;
 mod process;
 mod room_direct;
+mod room_mediasoup;
+mod room_server;
 mod support;
 mod verification;
 mod web_pages;

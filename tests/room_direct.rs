@@ -10,7 +10,7 @@ use vision_service::room::{Announcement, RoomError, RoomEvent};
 use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 
 use crate::support::call::{House, LIMIT, loopback, subject_event};
-use crate::support::process::{holdings, is_alone};
+use crate::support::process::{is_alone, settled};
 use crate::support::relay::{Relay, wrong_fingerprint};
 
 const BALL: &str = "videotestsrc is-live=true pattern=ball";
@@ -364,20 +364,4 @@ async fn ten_calls_leave_nothing_behind() {
     let after = settled().await;
     assert!(after.threads <= before.threads + 1, "{before:?} -> {after:?}");
     assert!(after.descriptors <= before.descriptors + 1, "{before:?} -> {after:?}");
-}
-
-/// What the process holds once it holds no less for half a second.
-async fn settled() -> crate::support::process::Holdings {
-    let mut last = holdings();
-    let mut quiet = 0;
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = holdings();
-        quiet = if now == last { quiet + 1 } else { 0 };
-        last = now;
-        if quiet == 5 {
-            break;
-        }
-    }
-    last
 }

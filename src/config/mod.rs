@@ -142,6 +142,12 @@ impl Config {
                 announced_address: r.optional("ice.announced_address"),
                 loopback: r.required("ice.loopback"),
             },
+            mediasoup: Mediasoup {
+                subject: r.required("mediasoup.subject"),
+                relay_only: r.required("ice.mediasoup_relay"),
+                ca_file: r.optional("mediasoup.ca_file"),
+                accept_any_certificate: r.required("mediasoup.accept_any_certificate"),
+            },
             controller: Controller {
                 retry_for: r.required("controller.retry_for"),
                 timeout: r.required("controller.timeout"),
@@ -250,11 +256,11 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_later_versions_say_so() {
+    fn settings_without_effect_and_open_doors_are_said() {
         let c = Config::with([
             ("glasses.mode", "ERROR"),
             ("http.enable_debug_endpoints", "true"),
-            ("ice.mediasoup_relay", "1"),
+            ("mediasoup.accept_any_certificate", "1"),
             ("http.api_token", "123456"),
         ])
         .unwrap();

@@ -87,9 +87,9 @@ impl Reader<'_> {
             notices
                 .push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
         }
-        if self.required::<bool>("ice.mediasoup_relay") {
+        if self.required::<bool>("mediasoup.accept_any_certificate") {
             notices.push(
-                "USE_MEDIASOUP_ICE_RELAY is set: rooms of a mediasoup server are not built in yet; ICE_RELAY_ONLY forces relay in the built-in room"
+                "MEDIASOUP_ACCEPT_ANY_CERTIFICATE is set: whoever answers for a room's server is believed to be it"
                     .into(),
             );
         }

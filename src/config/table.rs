@@ -76,11 +76,15 @@ pub const SETTINGS: &[Setting] = &[
     s("analysis.face_count_interval", "FACE_COUNT_INTERVAL", "500ms", "How often the detector looks for a second face while one is followed."),
 
     s("ice.servers", "ICE_SERVERS", "", "STUN and TURN servers for both sides: URLs separated by commas (`stun:host:port`, `turn:user:password@host:port?transport=tcp`), or the JSON array that browsers take."),
-    s("ice.relay_only", "ICE_RELAY_ONLY", "false", "Use relayed candidates only."),
+    s("ice.relay_only", "ICE_RELAY_ONLY", "false", "Use relayed candidates only, in all rooms."),
     s("ice.port_range", "ICE_PORT_RANGE", "", "UDP ports for media: `40000-40100`. Unset: any."),
     s("ice.announced_address", "ICE_ANNOUNCED_ADDRESS", "", "Address to announce in place of the machine's own, behind one-to-one NAT."),
     s("ice.loopback", "ICE_LOOPBACK", "true", "Offer 127.0.0.1 and ::1 as well: for a browser on the same machine, where that has no network."),
-    s("ice.mediasoup_relay", "USE_MEDIASOUP_ICE_RELAY", "false", "Relay only, in rooms of a mediasoup server. Read and shown; those rooms come with a later version."),
+    s("ice.mediasoup_relay", "USE_MEDIASOUP_ICE_RELAY", "false", "Use relayed candidates only, in rooms of a mediasoup server; `ice.relay_only` does so in all rooms."),
+
+    s("mediasoup.subject", "MEDIASOUP_SUBJECT", "first", "Whose video is verified in a room of a mediasoup server: `first` (the first other peer that produces video), `newest` (the peer that began last), or `peer:ID`."),
+    s("mediasoup.ca_file", "MEDIASOUP_CA_FILE", "", "PEM file with certificate authorities to trust besides the system's, for `wss:` rooms and their `turns:` servers."),
+    s("mediasoup.accept_any_certificate", "MEDIASOUP_ACCEPT_ANY_CERTIFICATE", "false", "Do not verify the certificates of `wss:` rooms and their `turns:` servers. For trying out only: anybody on the way can take part."),
 
     s("controller.retry_for", "CALLBACK_RETRY_FOR", "120s", "How long the outcome's callback is tried again, beyond the flow's own limit."),
     s("controller.timeout", "CALLBACK_TIMEOUT", "10s", "Limit of a single request to the controller."),

@@ -12,6 +12,7 @@ use vision_models::runtime::Provider;
 
 use super::parse::FromText;
 use crate::media::{Codec, IceOptions};
+use crate::room::mediasoup::subject::SubjectRule;
 
 /// `off | observe | enforce`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,17 @@ impl FromText for CheckMode {
             "observe" => Ok(Self::Observe),
             "enforce" => Ok(Self::Enforce),
             _ => Err("off, observe or enforce".to_owned()),
+        }
+    }
+}
+
+impl FromText for SubjectRule {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match (text.trim(), text.trim().strip_prefix("peer:")) {
+            ("first", _) => Ok(Self::First),
+            ("newest", _) => Ok(Self::Newest),
+            (_, Some(id)) if !id.is_empty() => Ok(Self::Peer(id.to_owned())),
+            _ => Err("first, newest or peer:ID".to_owned()),
         }
     }
 }
@@ -122,6 +134,16 @@ pub struct Analysis {
     pub face_count_interval: Duration,
 }
 
+/// Rooms on a mediasoup server.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Mediasoup {
+    pub subject: SubjectRule,
+    pub relay_only: bool,
+    pub ca_file: Option<PathBuf>,
+    pub accept_any_certificate: bool,
+}
+
 /// Callbacks.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -171,6 +193,7 @@ pub struct Config {
     pub media: Media,
     pub analysis: Analysis,
     pub ice: IceOptions,
+    pub mediasoup: Mediasoup,
     pub controller: Controller,
     pub references: References,
     pub matching: Matching,

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_rtp::prelude::*;
+use vision_core::picture::Picture as _;
 
 use super::MediaError;
 use super::codec::Codec;
 use super::frame::{FrameTap, VideoPicture};
-use super::sdp::{Extension, TRANSPORT_CC_URI};
+use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
 
 /// The longest side of a picture that is decoded: 1080p, upright or lying.
 pub const MAX_SIDE: i32 = 1920;
@@ -86,13 +87,13 @@ pub struct ReceiveBranch {
 }
 
 impl ReceiveBranch {
-    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called after the first of them. Both run
-    /// on the decoder's thread.
+    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called after the first of them, with
+    /// its width and height. Both run on the decoder's thread.
     pub fn new(
         codec: Codec,
         mut tap: FrameTap,
         open: Arc<AtomicBool>,
-        on_first: impl FnOnce() + Send + 'static,
+        on_first: impl FnOnce((usize, usize)) + Send + 'static,
     ) -> Result<Self, MediaError> {
         let parsed = receive_description(codec).bin("", " ! appsink name=frames")?;
         refuse_large(&parsed.element("decoder")?);
@@ -112,9 +113,10 @@ impl ReceiveBranch {
                         && let Some(picture) = VideoPicture::from_sample(&sample)
                     {
                         let pts = sample.buffer().and_then(|buffer| buffer.pts()).map(Duration::from);
+                        let size = (picture.view().width(), picture.view().height());
                         tap.push(Arc::new(picture), pts, Instant::now());
                         if let Some(on_first) = on_first.take() {
-                            on_first();
+                            on_first(size);
                         }
                     }
                     Ok(gst::FlowSuccess::Ok)
@@ -160,6 +162,11 @@ fn refuse_large(decoder: &gst::Element) {
     });
 }
 
+/// Header extensions that the payloader writes.
+const WRITTEN: [&str; 2] = [MID_URI, TRANSPORT_CC_URI];
+/// The name that `webrtcbin` gives to the first video section of its own offers.
+const OFFERED_MID: &str = "video0";
+
 /// What a send branch is told about the call.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
@@ -200,11 +207,16 @@ impl SendBranch {
         let payloader = parsed.element("payloader")?;
         payloader.set_property("pt", u32::from(options.payload));
         payloader.set_property("ssrc", ssrc);
-        for extension in options.extensions.iter().filter(|extension| extension.uri == TRANSPORT_CC_URI) {
-            let numbers = gst_rtp::RTPHeaderExtension::create_from_uri(&extension.uri)
-                .ok_or_else(|| MediaError::element("no transport-cc", "rtphdrexttwcc is not installed"))?;
-            numbers.set_id(u32::from(extension.id));
-            payloader.emit_by_name::<()>("add-extension", &[&numbers]);
+        for Extension { id, uri } in
+            options.extensions.iter().filter(|extension| WRITTEN.contains(&extension.uri.as_str()))
+        {
+            let written = gst_rtp::RTPHeaderExtension::create_from_uri(uri)
+                .ok_or_else(|| MediaError::element("a header extension is not installed", uri))?;
+            written.set_id(u32::from(*id));
+            if uri == MID_URI {
+                written.set_property("mid", OFFERED_MID);
+            }
+            payloader.emit_by_name::<()>("add-extension", &[&written]);
         }
         // Instead of the payloader's own: H264's name the level of the stream, which is not the level negotiated, and
         // webrtcbin answers only with the header extensions that these caps name.

@@ -69,6 +69,8 @@ pub struct FrameOutlet(Arc<Outlet>);
 
 struct Outlet {
     sink: FrameSink,
+    /// The number of the newest tap.
+    newest: AtomicU64,
     sequence: AtomicU64,
     clock: Mutex<Clock>,
 }
@@ -83,12 +85,14 @@ struct Clock {
 impl FrameOutlet {
     /// All frames go to the sink.
     pub fn new(sink: FrameSink) -> Self {
-        Self(Arc::new(Outlet { sink, sequence: AtomicU64::new(0), clock: Mutex::default() }))
+        Self(Arc::new(Outlet { sink, newest: AtomicU64::new(0), sequence: AtomicU64::new(0), clock: Mutex::default() }))
     }
 
-    /// For one connection: its presentation times start anywhere.
+    /// For one connection: its presentation times start anywhere. From now on the taps made before hand nothing on: what
+    /// they still get was under way when the connection changed.
     pub fn tap(&self) -> FrameTap {
-        FrameTap { outlet: self.clone(), base: None }
+        let number = self.0.newest.fetch_add(1, Ordering::AcqRel) + 1;
+        FrameTap { outlet: self.clone(), number, base: None }
     }
 
     /// `base`: what has to be added to this connection's times to be on the flow's clock.
@@ -113,12 +117,16 @@ impl FrameOutlet {
 /// The frames of one connection.
 pub struct FrameTap {
     outlet: FrameOutlet,
+    number: u64,
     base: Option<(Duration, Duration)>,
 }
 
 impl FrameTap {
     /// Hands one picture on; `pts` is its presentation time on the connection's clock.
     pub fn push(&mut self, picture: Arc<dyn Picture>, pts: Option<Duration>, received: Instant) {
+        if self.number != self.outlet.0.newest.load(Ordering::Acquire) {
+            return;
+        }
         let timestamp = self.outlet.date(pts, received, &mut self.base);
         let sequence = self.outlet.0.sequence.fetch_add(1, Ordering::Relaxed);
         (self.outlet.0.sink)(Frame { picture, timestamp, received, sequence });
@@ -148,6 +156,7 @@ mod tests {
         }
         // a second connection, two seconds later, starts at 0
         let mut second = outlet.tap();
+        first.push(picture.clone(), Some(ms(3_600_099)), start + ms(1999));
         for (pts, arrival) in [(0, 2000), (33, 2050), (33, 2060), (10, 2070)] {
             second.push(picture.clone(), Some(ms(pts)), start + ms(arrival));
         }

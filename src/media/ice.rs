@@ -52,6 +52,11 @@ pub(super) fn for_webrtcbin(server: &IceServer) -> Result<Vec<ServerUrl>, IceSer
     server.urls.iter().map(|url| convert(server, url)).collect()
 }
 
+/// Whether a server can be used; the error says why not.
+pub fn check(server: &IceServer) -> Result<(), IceServerError> {
+    for_webrtcbin(server).map(|_| ())
+}
+
 fn convert(server: &IceServer, url: &str) -> Result<ServerUrl, IceServerError> {
     let malformed = || IceServerError::Malformed(url.to_string());
     let (scheme, rest) = url.split_once(':').ok_or_else(malformed)?;

@@ -3,25 +3,32 @@
 //! | module | what |
 //! |---|---|
 //! | [`peer`] | one WebRTC peer: owns `webrtcbin`, promises become futures, signals become events |
+//! | `identity` | who the other side of a peer has to be, and whether it is |
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
+//! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
+//! | [`turn_over_tls`] | `turns:` servers, which libnice does not speak to |
 //! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
 //! | [`pool`] | buffers to draw into |
 //! | [`pipeline`] | life and death of a pipeline |
 //!
 //! GStreamer's threads only ever send to channels or swap a slot; nothing in here waits on them or makes them wait.
 
+pub mod bitrate;
 pub mod branch;
 pub mod codec;
 pub mod fingerprint;
 pub mod frame;
 pub mod ice;
+mod identity;
 pub mod peer;
 pub mod pipeline;
 pub mod pool;
 pub mod screen;
 pub mod sdp;
+pub mod stats;
+pub mod turn_over_tls;
 
 use gst::prelude::PluginFeatureExtManual as _;
 

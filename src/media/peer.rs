@@ -6,12 +6,11 @@
 //! GStreamer 1.22 does not compare the certificate of the DTLS handshake with the fingerprint in the remote
 //! description, so this module does: until they match no frame is handed on and [`PeerEvent::Connected`] is not sent.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCICEConnectionState, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +21,9 @@ use super::codec::Codec;
 use super::fingerprint::Fingerprint;
 use super::frame::FrameTap;
 use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
+use super::identity::{Identity, watch_handshake};
 use super::pipeline::RunningPipeline;
+use super::stats::PeerStats;
 
 /// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually; more on a machine that is busy).
 const STEP_LIMIT: Duration = Duration::from_secs(10);
@@ -39,8 +40,13 @@ pub enum PeerEvent {
     },
     /// ICE and DTLS are through, and the other side is who its description says.
     Connected,
-    /// The first picture has been decoded.
-    FirstFrame,
+    /// The first picture of a section has been decoded.
+    FirstFrame {
+        /// The section of the description that it came in.
+        mline: u32,
+        /// Width and height.
+        size: (usize, usize),
+    },
     /// It cannot go on: close it.
     Failed(PeerFailure),
 }
@@ -91,7 +97,7 @@ pub enum PeerError {
 }
 
 /// Where a peer's events go; held by its callbacks.
-type Events = mpsc::UnboundedSender<PeerEvent>;
+pub(super) type Events = mpsc::UnboundedSender<PeerEvent>;
 
 /// One peer. Dropping it stops it as well, somewhat later.
 pub struct Peer {
@@ -100,7 +106,17 @@ pub struct Peer {
     webrtc: gst::Element,
     events: Events,
     identity: Arc<Identity>,
-    receive: Arc<Mutex<Option<ReceiveBranch>>>,
+    receive: Receivers,
+}
+
+/// Branches that wait for their streams, by section.
+type Receivers = Arc<Mutex<HashMap<u32, ReceiveBranch>>>;
+
+/// A description that `webrtcbin` has made and that is not in force yet.
+pub struct Draft {
+    description: WebRTCSessionDescription,
+    /// As SDP.
+    pub text: String,
 }
 
 impl Peer {
@@ -122,9 +138,10 @@ impl Peer {
 
         let (events, receiver) = mpsc::unbounded_channel();
         let identity = Arc::new(Identity::default());
-        let receive = Arc::new(Mutex::new(None));
+        let receive = Receivers::default();
         watch_connection(&webrtc, &events, &identity, options.announced_address);
-        watch_certificate(&pipeline, &events, &identity);
+        watch_handshake(&pipeline, &events, &identity);
+        start_at_once(&pipeline);
         watch_pads(&webrtc, &events, &receive);
         let on_error = events.clone();
         let running = RunningPipeline::new(pipeline.clone(), move |error| {
@@ -149,15 +166,25 @@ impl Peer {
         Ok(())
     }
 
-    /// Prepares for the track that the other side sends. Its frames go to `tap` once the other side's certificate is
-    /// the right one.
-    pub fn receive(&self, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
+    /// Prepares for the track that the other side sends in the section with this number. Its frames go to `tap` once
+    /// the other side's certificate is the right one.
+    pub fn receive(&self, mline: u32, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
         let events = self.events.clone();
-        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move || {
-            let _ = events.send(PeerEvent::FirstFrame);
+        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move |size| {
+            let _ = events.send(PeerEvent::FirstFrame { mline, size });
         })?;
-        *lock(&self.receive) = Some(branch);
+        lock(&self.receive).insert(mline, branch);
         Ok(())
+    }
+
+    /// Announces a section that will only be received, with RTP caps that name its codec and header extensions. To be
+    /// called before the offer that has the section: the transceiver that GStreamer 1.22 makes by itself forgets the
+    /// extensions, and with them transport-cc feedback and retransmissions.
+    pub fn expect(&self, caps: &gst::Caps) {
+        let direction = gst_webrtc::WebRTCRTPTransceiverDirection::Recvonly;
+        let transceiver =
+            self.webrtc.emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>("add-transceiver", &[&direction, caps]);
+        transceiver.set_property("do-nack", true);
     }
 
     /// Starts the pipeline; negotiation needs it running.
@@ -167,17 +194,35 @@ impl Peer {
 
     /// Applies an offer and returns the answer, which is in force on our side then.
     pub async fn answer(&self, offer: &str) -> Result<String, PeerError> {
-        self.set_remote(WebRTCSDPType::Offer, offer).await?;
-        let answer = self.create("create-answer", "answer").await?;
-        self.set_local(&answer).await?;
-        text_of(&answer)
+        let draft = self.draft_answer(offer).await?;
+        self.settle(&draft).await?;
+        Ok(draft.text)
     }
 
     /// Makes an offer, which is in force on our side then.
     pub async fn offer(&self) -> Result<String, PeerError> {
-        let offer = self.create("create-offer", "offer").await?;
-        self.set_local(&offer).await?;
-        text_of(&offer)
+        let draft = self.draft_offer().await?;
+        self.settle(&draft).await?;
+        Ok(draft.text)
+    }
+
+    /// Applies an offer and returns the answer, for [`Self::settle`] when the other side knows it.
+    pub async fn draft_answer(&self, offer: &str) -> Result<Draft, PeerError> {
+        self.set_remote(WebRTCSDPType::Offer, offer).await?;
+        self.create("create-answer", "answer").await
+    }
+
+    /// Makes an offer, for [`Self::settle`].
+    pub async fn draft_offer(&self) -> Result<Draft, PeerError> {
+        self.create("create-offer", "offer").await
+    }
+
+    /// Puts our own description in force; packets may go out from now on.
+    pub async fn settle(&self, draft: &Draft) -> Result<(), PeerError> {
+        let step = "set-local-description";
+        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&draft.description, promise]))
+            .await
+            .map(|_| ())
     }
 
     /// Applies the answer to our offer.
@@ -190,6 +235,14 @@ impl Peer {
         if let RemoteCandidate::Usable(candidate) = candidate {
             self.webrtc.emit_by_name::<()>("add-ice-candidate", &[&mline, candidate]);
         }
+    }
+
+    /// What it has counted so far.
+    pub async fn stats(&self) -> Result<PeerStats, PeerError> {
+        let pad = None::<gst::Pad>;
+        let reply =
+            self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
+        Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
     /// The element, for what only one kind of room needs.
@@ -208,7 +261,7 @@ impl Peer {
         if fingerprints.is_empty() {
             return Err(PeerError::NoFingerprint);
         }
-        *lock(&self.identity.expected) = fingerprints;
+        self.identity.expect(fingerprints);
         let step = "set-remote-description";
         let sdp = gst_sdp::SDPMessage::parse_buffer(text.as_bytes())
             .map_err(|error| PeerError::Refused { step, reason: error.to_string() })?;
@@ -216,18 +269,15 @@ impl Peer {
         self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&description, promise])).await.map(|_| ())
     }
 
-    async fn set_local(&self, description: &WebRTCSessionDescription) -> Result<(), PeerError> {
-        let step = "set-local-description";
-        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[description, promise])).await.map(|_| ())
-    }
-
-    async fn create(&self, step: &'static str, field: &str) -> Result<WebRTCSessionDescription, PeerError> {
+    async fn create(&self, step: &'static str, field: &str) -> Result<Draft, PeerError> {
         let options = None::<gst::Structure>;
         let reply = self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&options, promise])).await?;
-        reply
+        let description = reply
             .as_ref()
             .and_then(|reply| reply.get::<WebRTCSessionDescription>(field).ok())
-            .ok_or_else(|| PeerError::Refused { step, reason: format!("no {field} in the reply") })
+            .ok_or_else(|| PeerError::Refused { step, reason: format!("no {field} in the reply") })?;
+        let text = text_of(&description)?;
+        Ok(Draft { description, text })
     }
 
     /// One request to `webrtcbin`, which answers on a thread of its own.
@@ -291,6 +341,9 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
         agent.set_property("max-rtp-port", u32::from(greatest));
         agent.set_property("min-rtp-port", u32::from(least));
     }
+    // it looks for routers that open ports: threads, sockets and time for nothing, since STUN and TURN do without
+    let nice: glib::Object = agent.property("agent");
+    nice.set_property("upnp", false);
     if options.loopback {
         // libnice leaves loopback out by itself, and everything else once it is told one address
         let addresses = ice::local_addresses()
@@ -304,46 +357,13 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
     Ok(())
 }
 
-/// Who the other side has to be, and whether it has shown that it is.
-#[derive(Default)]
-struct Identity {
-    expected: Mutex<Vec<Fingerprint>>,
-    proven: Arc<AtomicBool>,
-}
-
-impl Identity {
-    fn proven(&self) -> Arc<AtomicBool> {
-        self.proven.clone()
-    }
-
-    /// Compares the handshake's certificate with the description's fingerprints.
-    fn check(&self, pem: &str) -> bool {
-        let proven = der_of(pem).is_some_and(|der| lock(&self.expected).iter().any(|expected| expected.is_of(&der)));
-        self.proven.store(proven, Ordering::Release);
-        proven
-    }
-}
-
-/// The certificate inside PEM's armour.
-fn der_of(pem: &str) -> Option<Vec<u8>> {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-    base64::engine::general_purpose::STANDARD.decode(body).ok().filter(|der| !der.is_empty())
-}
-
-/// Compares every certificate that a handshake brings. It comes before the keys, hence before any frame.
-fn watch_certificate(pipeline: &gst::Pipeline, events: &Events, identity: &Arc<Identity>) {
-    let (events, identity) = (events.clone(), identity.clone());
-    pipeline.connect_deep_element_added(move |_, _, element| {
-        if element.factory().is_none_or(|factory| factory.name() != "dtlsdec") {
-            return;
+/// A jitter buffer keeps the first packet for its whole latency, in case an earlier one comes late. The first picture is
+/// worth more than that.
+fn start_at_once(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "rtpjitterbuffer") {
+            element.set_property("faststart-min-packets", 1u32);
         }
-        let (events, identity) = (events.clone(), identity.clone());
-        element.connect_notify(Some("peer-pem"), move |element, _| {
-            let pem = element.property::<Option<String>>("peer-pem").unwrap_or_default();
-            if !identity.check(&pem) {
-                let _ = events.send(PeerEvent::Failed(PeerFailure::Fingerprint));
-            }
-        });
     });
 }
 
@@ -367,7 +387,7 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
     let (sender, identity) = (events.clone(), identity.clone());
     webrtc.connect_notify(Some("connection-state"), move |webrtc, _| {
         match webrtc.property::<WebRTCPeerConnectionState>("connection-state") {
-            WebRTCPeerConnectionState::Connected if identity.proven.load(Ordering::Acquire) => {
+            WebRTCPeerConnectionState::Connected if identity.is_proven() => {
                 let _ = sender.send(PeerEvent::Connected);
             }
             WebRTCPeerConnectionState::Failed => {
@@ -381,14 +401,16 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
     });
 }
 
-fn watch_pads(webrtc: &gst::Element, events: &Events, receive: &Arc<Mutex<Option<ReceiveBranch>>>) {
+fn watch_pads(webrtc: &gst::Element, events: &Events, receive: &Receivers) {
     let (events, receive) = (events.clone(), Arc::downgrade(receive));
     webrtc.connect_pad_added(move |webrtc, pad| {
         if pad.direction() != gst::PadDirection::Src {
             return;
         }
         let Some(pipeline) = webrtc.parent().and_downcast::<gst::Bin>() else { return };
-        let branch = receive.upgrade().and_then(|receive| lock(&receive).take());
+        let transceiver: Option<gst_webrtc::WebRTCRTPTransceiver> = pad.property("transceiver");
+        let mline = transceiver.map_or(0, |transceiver| transceiver.mlineindex());
+        let branch = receive.upgrade().and_then(|receive| lock(&receive).remove(&mline));
         let attached = match branch {
             Some(branch) => branch.attach(&pipeline, pad),
             // a second stream of the same section; unlinked it would end the first with "not linked"
@@ -408,33 +430,4 @@ fn discard(pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
     sink.sync_state_with_parent().map_err(failed)?;
     let sink_pad = sink.static_pad("sink");
     sink_pad.map_or(Ok(()), |sink_pad| pad.link(&sink_pad).map(|_| ()).map_err(|e| MediaError::element("discard", e)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fingerprint::DigestAlgorithm;
-    use super::*;
-    use sha2::Digest as _;
-
-    #[test]
-    fn a_certificate_is_proven_by_its_digest_only() {
-        let der = b"not really a certificate".to_vec();
-        let body = base64::engine::general_purpose::STANDARD.encode(&der);
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----\n", &body[..8], &body[8..]);
-        assert_eq!(der_of(&pem), Some(der.clone()));
-
-        let print = |algorithm, digest: &[u8]| Fingerprint { algorithm, digest: digest.to_vec() };
-        let good = print(DigestAlgorithm::Sha384, &sha2::Sha384::digest(&der));
-        let bad = print(DigestAlgorithm::Sha256, &sha2::Sha256::digest(b"another"));
-        let identity = Identity::default();
-        assert!(!identity.check(&pem), "nothing is expected yet");
-        *lock(&identity.expected) = vec![bad.clone()];
-        assert!(!identity.check(&pem));
-        *lock(&identity.expected) = vec![bad, good];
-        assert!(identity.check(&pem) && identity.proven().load(Ordering::Acquire));
-        for garbage in ["", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "%%%"] {
-            assert!(!identity.check(garbage));
-            assert!(!identity.proven().load(Ordering::Acquire));
-        }
-    }
 }

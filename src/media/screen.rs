@@ -105,8 +105,8 @@ impl Screen {
     }
 
     /// Where a room connects its subject.
-    pub fn outlet(&self) -> ScreenOutlet {
-        ScreenOutlet { shared: Arc::downgrade(&self.shared) }
+    pub fn outlet(&self) -> Arc<dyn PictureSource> {
+        Arc::new(ScreenOutlet { shared: Arc::downgrade(&self.shared) })
     }
 
     /// Shows another view from now on. `cause` is when that happened which it answers, for
@@ -140,22 +140,30 @@ impl Drop for Screen {
     }
 }
 
+/// What makes the pictures that a call sends.
+pub trait PictureSource: Send + Sync {
+    /// Its pictures go into this connection from now on, in place of an earlier one.
+    fn attach(&self, pictures: &gst_app::AppSrc);
+
+    /// Nobody is connected any more.
+    fn detach(&self);
+}
+
 /// A room's end of a screen. Does not keep it alive.
 #[derive(Clone)]
-pub struct ScreenOutlet {
+struct ScreenOutlet {
     shared: Weak<Shared>,
 }
 
-impl ScreenOutlet {
-    /// What is composed goes into this connection from now on, in place of an earlier one.
-    pub fn attach(&self, pictures: &gst_app::AppSrc) {
+impl PictureSource for ScreenOutlet {
+    fn attach(&self, pictures: &gst_app::AppSrc) {
         let Some(shared) = self.shared.upgrade() else { return };
         shared.lock().target = Some(pictures.clone());
         shared.changed.notify_one();
     }
 
-    /// Nobody is connected any more: forgets the connection and the last frame.
-    pub fn detach(&self) {
+    /// Forgets the connection and the last frame.
+    fn detach(&self) {
         let Some(shared) = self.shared.upgrade() else { return };
         let mut slot = shared.lock();
         let old = (slot.target.take(), slot.frame.take());

@@ -20,10 +20,12 @@ const MAX_CANDIDATES: usize = 64;
 pub const TRANSPORT_CC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 /// `a=extmap` of the turned phone.
 pub const VIDEO_ORIENTATION_URI: &str = gstvision::rtporientation::URI;
+/// `a=extmap` of the name of the section that a packet belongs to.
+pub const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 /// The header extensions that we understand; the others of an offer are not negotiated.
 const EXTENSIONS: [&str; 2] = [TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
 /// The feedback that we understand.
-const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "transport-cc"];
+pub(crate) const FEEDBACK: [&str; 4] = ["nack", "nack pli", "ccm fir", "transport-cc"];
 
 /// Why an offer cannot be answered. The messages are written for whoever made the page that offers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +99,7 @@ impl Payload {
 }
 
 /// Constrained baseline is baseline (0x42) with the second constraint bit set (RFC 6184, table 5).
-fn is_constrained_baseline(profile_level_id: &str) -> bool {
+pub(crate) fn is_constrained_baseline(profile_level_id: &str) -> bool {
     u32::from_str_radix(profile_level_id, 16)
         .is_ok_and(|id| profile_level_id.len() == 6 && id >> 16 == 0x42 && id & 0x4000 != 0)
 }
@@ -166,7 +168,7 @@ impl<'a> Lines<'a> {
 }
 
 /// What may stand in an attribute that is written into SDP again: no blanks, no control characters.
-fn is_token(value: &str) -> bool {
+pub(crate) fn is_token(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/-_.:=".contains(&byte))
 }
 

@@ -6,18 +6,21 @@
 //! | module | what |
 //! |---|---|
 //! | [`direct`] | the built-in room, `direct:ROOM`: a browser at `/call/ROOM` talks WebRTC straight to the service |
+//! | [`mediasoup`] | a room on a mediasoup server, `ws://...` or `wss://...` |
 
 pub mod direct;
+pub mod mediasoup;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
-use crate::media::screen::ScreenOutlet;
+use crate::config::{Config, Mediasoup};
+use crate::media::screen::PictureSource;
 use crate::media::{Codec, FrameSink, IceOptions};
 use crate::redact::shorten;
 use direct::DirectRooms;
@@ -81,9 +84,14 @@ pub enum RoomError {
     /// Another flow is in it.
     #[error("room {0} already has a running verification")]
     Occupied(String),
-    /// Not built in.
-    #[error("rooms on a media server ({0}) are not supported by this version; use direct:ROOM")]
-    Unsupported(String),
+    /// Its server does not answer, or does not let us in.
+    #[error("the room at {room} cannot be joined: {reason}")]
+    Unreachable {
+        /// Scheme and host of the server.
+        room: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What happens in a room, in the order in which it happens.
@@ -108,7 +116,7 @@ pub struct Plugs {
     /// want them, see [`Screen::sink`](crate::media::Screen::sink).
     pub on_frame: FrameSink,
     /// What the subject sees. The room connects it to the subject, the flow sets what is on it.
-    pub screen: ScreenOutlet,
+    pub screen: Arc<dyn PictureSource>,
     /// The language of the subject's page.
     pub lang: String,
 }
@@ -122,11 +130,18 @@ pub struct RoomOptions {
     pub codecs: Vec<Codec>,
     /// Bits per second sent.
     pub bitrate: u32,
+    /// For rooms on a mediasoup server.
+    pub mediasoup: Mediasoup,
 }
 
 /// The part of the configuration that rooms need.
 pub fn options(config: &Config) -> RoomOptions {
-    RoomOptions { ice: config.ice.clone(), codecs: config.media.codecs.clone(), bitrate: config.media.bitrate }
+    RoomOptions {
+        ice: config.ice.clone(),
+        codecs: config.media.codecs.clone(),
+        bitrate: config.media.bitrate,
+        mediasoup: config.mediasoup.clone(),
+    }
 }
 
 /// The result, for a page that shows it beside the picture.
@@ -217,11 +232,11 @@ impl Rooms {
         Self::default()
     }
 
-    /// Joins a room; returns at once for a room whose subject is not there yet.
+    /// Joins a room; returns without waiting for its subject.
     pub async fn join(&self, url: &RoomUrl, plugs: Plugs, options: RoomOptions) -> Result<RoomLink, RoomError> {
         match url {
             RoomUrl::Direct(name) => self.direct.join(name, plugs, options),
-            RoomUrl::Server(_) => Err(RoomError::Unsupported(url.to_string())),
+            RoomUrl::Server(url) => mediasoup::join(url, plugs, options).await,
         }
     }
 }

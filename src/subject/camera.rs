@@ -12,6 +12,7 @@ use vision_core::picture::I420Mut;
 use crate::media::MediaError;
 use crate::media::pipeline::RunningPipeline;
 use crate::media::pool::PicturePool;
+use crate::media::screen::PictureSource;
 
 /// Paints the picture of a moment, counted from the start.
 pub type Painter = Box<dyn FnMut(Duration, &mut I420Mut<'_>) + Send>;
@@ -63,16 +64,6 @@ impl Lens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Pictures go here from now on.
-    pub fn attach(&self, pictures: &gst_app::AppSrc) {
-        self.lock().target = Some(pictures.clone());
-    }
-
-    /// Pictures go nowhere.
-    pub fn detach(&self) {
-        self.lock().target = None;
-    }
-
     /// What the packets have to say about the pictures' orientation.
     pub fn orientation(&self) -> Option<Orientation> {
         self.lock().orientation
@@ -103,6 +94,16 @@ impl Lens {
         plain.set_pts(gst::ClockTime::NONE);
         plain.set_dts(gst::ClockTime::NONE);
         let _ = target.push_buffer(buffer);
+    }
+}
+
+impl PictureSource for Lens {
+    fn attach(&self, pictures: &gst_app::AppSrc) {
+        self.lock().target = Some(pictures.clone());
+    }
+
+    fn detach(&self) {
+        self.lock().target = None;
     }
 }
 

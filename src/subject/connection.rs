@@ -52,7 +52,7 @@ impl Connection {
             lose_packets(&peer, lens);
             peer.send(&branch, false)?;
             if watches {
-                peer.receive(codec, tap)?;
+                peer.receive(0, codec, tap)?;
             }
             peer.play()?;
             Ok::<_, PeerError>(Self { peer, events, branch, answered: false, early: Vec::new() })

@@ -1,4 +1,4 @@
-//! A simulated subject: a GStreamer WebRTC peer that sits in a built-in room in place of a browser.
+//! A simulated subject: a GStreamer WebRTC peer that sits in a room in place of a browser.
 //!
 //! It sends real WebRTC video of a clip, a picture, a test source or a painter, decodes what the service sends back, and
 //! does what people do: leave, come back, turn the phone, cover the camera. The demo and the tests use it.
@@ -6,11 +6,12 @@
 //! | module | what |
 //! |---|---|
 //! | [`camera`] | where its pictures come from |
-//! | `connection` | one offer and its peer |
-//! | `session` | the task between WebSocket, camera and peer |
+//! | `session`, `connection` | in a built-in room: the task between WebSocket, camera and peer; one offer and its peer |
+//! | `guest` | in a room on a mediasoup server: the service's own room code, the other way round |
 
 pub mod camera;
 mod connection;
+mod guest;
 mod session;
 
 use std::time::Duration;
@@ -27,10 +28,21 @@ use camera::{Camera, Source};
 /// Longer than a healthy subject needs to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(8);
 
+/// A kind of room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomKind {
+    /// Built into the service.
+    Direct,
+    /// On a mediasoup server.
+    Mediasoup,
+}
+
 /// What a subject is like.
 pub struct SubjectOptions {
     /// `ws://HOST:PORT/call/ROOM/ws`, or `wss://`.
     pub url: String,
+    /// The kind of room at the URL.
+    pub room: RoomKind,
     /// What its camera sees.
     pub source: Source,
     /// Width and height of what it sends; `None` for the source's own. Pictures keep their shape between black bars.
@@ -45,7 +57,7 @@ pub struct SubjectOptions {
     pub ice: IceOptions,
     /// Gets what the service sends, on a GStreamer thread: must not block.
     pub on_frame: Option<FrameSink>,
-    /// Whether what the service sends is decoded at all.
+    /// Whether what the service sends is decoded at all; in the built-in room only, in others it always is.
     pub watches: bool,
 }
 
@@ -54,6 +66,7 @@ impl SubjectOptions {
     pub fn new(url: impl Into<String>, source: Source) -> Self {
         Self {
             url: url.into(),
+            room: RoomKind::Direct,
             source,
             size: None,
             framerate: 30,
@@ -122,12 +135,19 @@ pub struct GstSubject {
 impl GstSubject {
     /// Switches the camera on and goes to the room.
     pub async fn join(options: SubjectOptions) -> Result<Self, SubjectError> {
-        let SubjectOptions { url, source, size, framerate, bitrate, codec, ice, on_frame, watches } = options;
+        let SubjectOptions { url, room, source, size, framerate, bitrate, codec, ice, on_frame, watches } = options;
         crate::media::init()?;
-        let socket = session::connect(&url).await?;
-        let camera = Camera::start(source, size, framerate)?;
         let (event_sender, events) = mpsc::unbounded_channel();
         let (commands, command_receiver) = mpsc::unbounded_channel();
+        if room == RoomKind::Mediasoup {
+            let camera = Camera::start(source, size, framerate)?;
+            let guest = guest::Guest::new(&url, camera.lens(), on_frame, guest::options(ice, codec, bitrate))?;
+            let link = guest.join().await?;
+            let task = tokio::spawn(guest.run(link, event_sender, command_receiver));
+            return Ok(Self { events, commands, camera, task });
+        }
+        let socket = session::connect(&url).await?;
+        let camera = Camera::start(source, size, framerate)?;
         let session = session::Session {
             url,
             events: event_sender,

@@ -13,6 +13,7 @@ use super::connection::{Connection, Offering};
 use super::{Command, SubjectError, SubjectEvent};
 use crate::media::ice::RemoteCandidate;
 use crate::media::peer::PeerEvent;
+use crate::media::screen::PictureSource as _;
 use crate::media::{FrameOutlet, FrameSink};
 use crate::room::direct::message::{ClientMessage, ServerMessage};
 
@@ -124,7 +125,7 @@ impl Session {
                 }
                 self.emit(SubjectEvent::Connected);
             }
-            PeerEvent::FirstFrame => self.emit(SubjectEvent::FirstFrame),
+            PeerEvent::FirstFrame { .. } => self.emit(SubjectEvent::FirstFrame),
             PeerEvent::Failed(failure) => {
                 self.hang_up(connection).await;
                 self.emit(SubjectEvent::Failed(failure.to_string()));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use vision_core::subject_view::SubjectView as View;
+use vision_service::config::Mediasoup;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
 use vision_service::room::direct::{self, DirectRooms};
@@ -64,7 +65,7 @@ impl House {
         let sinks = [screen.sink(), frames.sink()];
         let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
         let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
-        let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000 };
+        let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() };
         let link = self.rooms.join(room, plugs, options)?;
         Ok(Call { link, screen, frames })
     }

@@ -2,12 +2,16 @@
 
 pub mod assets;
 pub mod call;
+pub mod certificates;
 pub mod child;
 pub mod chromium;
 pub mod controller;
 pub mod process;
 pub mod relay;
+pub mod room_server;
 pub mod service;
+pub mod turn_server;
+pub mod udp_forwarder;
 
 /// Whole verifications take both cores: one at a time.
 pub async fn serial() -> tokio::sync::MutexGuard<'static, ()> {

@@ -12,6 +12,22 @@ pub fn holdings() -> Holdings {
     Holdings { threads: count("/proc/self/task"), descriptors: count("/proc/self/fd") }
 }
 
+/// What the process holds once it holds no less for half a second.
+pub async fn settled() -> Holdings {
+    let mut last = holdings();
+    let mut quiet = 0;
+    for _ in 0..100 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let now = holdings();
+        quiet = if now == last { quiet + 1 } else { 0 };
+        last = now;
+        if quiet == 5 {
+            break;
+        }
+    }
+    last
+}
+
 /// For tests that count what the process holds: runs the test of this name in a process of its own. `true` in there.
 pub fn is_alone(test: &str) -> bool {
     const ALONE: &str = "VISION_TEST_ALONE";

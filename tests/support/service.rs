@@ -35,7 +35,12 @@ impl TestService {
 
     /// Starts a flow in the built-in room; answers its id.
     pub async fn join(&self, room: &str, callback_base_url: &str, token: &str) -> String {
-        let body = serde_json::json!({"ws_url": format!("direct:{room}"), "callback_base_url": callback_base_url, "token": token});
+        self.join_at(&format!("direct:{room}"), callback_base_url, token).await
+    }
+
+    /// Starts a flow in any room; answers its id.
+    pub async fn join_at(&self, ws_url: &str, callback_base_url: &str, token: &str) -> String {
+        let body = serde_json::json!({"ws_url": ws_url, "callback_base_url": callback_base_url, "token": token});
         let response = reqwest::Client::new().post(self.url("/join-call")).json(&body).send().await.unwrap();
         let answer: Value = response.json().await.unwrap();
         answer["flow_id"].as_str().unwrap_or_else(|| panic!("not accepted: {answer}")).to_owned()

@@ -269,7 +269,7 @@ impl Call {
             let (peer, events) = Peer::new(&name, &ice, JITTER_LATENCY)?;
             let branch = SendBranch::new(&options)?;
             peer.send(&branch, false)?;
-            peer.receive(codec, tap)?;
+            peer.receive(0, codec, tap)?;
             peer.play()?;
             Ok::<_, PeerError>((peer, branch, events))
         });
@@ -291,7 +291,7 @@ impl Call {
                 connection.deadline = None;
                 self.plugs.screen.attach(connection.branch.pictures());
             }
-            PeerEvent::FirstFrame => {
+            PeerEvent::FirstFrame { .. } => {
                 self.failures = 0;
                 self.emit(RoomEvent::MediaStarted).await;
             }

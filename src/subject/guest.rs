@@ -1,0 +1,87 @@
+//! A simulated subject in a room on a mediasoup server: it joins as the service does, shows its camera and watches the
+//! service.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::camera::Lens;
+use super::{Command, SubjectError, SubjectEvent};
+use crate::config::Mediasoup;
+use crate::media::{Codec, FrameSink, IceOptions};
+use crate::room::{Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
+
+pub(super) struct Guest {
+    url: url::Url,
+    plugs: Plugs,
+    options: RoomOptions,
+}
+
+/// The codec is the one that it sends; it receives them all.
+pub(super) fn options(ice: IceOptions, codec: Codec, bitrate: u32) -> RoomOptions {
+    let others = Codec::ALL.into_iter().filter(|other| *other != codec);
+    let codecs = std::iter::once(codec).chain(others).collect();
+    RoomOptions { ice, codecs, bitrate, mediasoup: Mediasoup::default() }
+}
+
+impl Guest {
+    pub fn new(
+        url: &str,
+        camera: Lens,
+        on_frame: Option<FrameSink>,
+        options: RoomOptions,
+    ) -> Result<Self, SubjectError> {
+        let unreachable =
+            |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
+        let plugs = Plugs {
+            on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
+            screen: Arc::new(camera),
+            lang: String::new(),
+        };
+        Ok(Self { url: url::Url::parse(url).map_err(unreachable)?, plugs, options })
+    }
+
+    pub async fn join(&self) -> Result<RoomLink, SubjectError> {
+        mediasoup::join(&self.url, self.plugs.clone(), self.options.clone()).await.map_err(|error| {
+            SubjectError::Unreachable { url: RoomUrl::Server(self.url.clone()).to_string(), reason: error.to_string() }
+        })
+    }
+
+    pub async fn run(
+        self,
+        mut link: RoomLink,
+        events: mpsc::UnboundedSender<SubjectEvent>,
+        mut commands: mpsc::UnboundedReceiver<Command>,
+    ) {
+        let emit = |event| {
+            tracing::debug!(?event, "subject");
+            let _ = events.send(event);
+        };
+        loop {
+            tokio::select! {
+                event = link.next_event() => match event {
+                    RoomEvent::SubjectJoined => emit(SubjectEvent::Connected),
+                    RoomEvent::MediaStarted => emit(SubjectEvent::FirstFrame),
+                    RoomEvent::SubjectLeft => (),
+                    RoomEvent::Closed => {
+                        emit(SubjectEvent::Closed(None));
+                        break;
+                    }
+                },
+                command = commands.recv() => match command {
+                    Some(Command::Reload) => {
+                        link.leave().await;
+                        link = match self.join().await {
+                            Ok(link) => link,
+                            Err(error) => return emit(SubjectEvent::Failed(error.to_string())),
+                        };
+                    }
+                    // nothing that could be said in this room
+                    Some(Command::Say(_)) => (),
+                    Some(Command::Leave | Command::Vanish) | None => break,
+                }
+            }
+        }
+        link.leave().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! Subjects in real browsers in a room of a real mediasoup server.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::chromium::{Chromium, Launch};
+use crate::support::room_server::{RoomServer, RoomServerOptions};
+use crate::support::serial;
+use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
+use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn subject(server: &RoomServer, peer: &str, query: &str) -> Chromium {
+    let mut browser = Chromium::launch(Launch { camera: None, window: (640, 480), deny_camera: false }).await;
+    browser.open(&server.page("r", peer, query)).await;
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_browsers_see_each_other() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions::default()).await;
+    let mut one = subject(&server, "one", "&codec=VP8").await;
+    let mut other = subject(&server, "other", "&codec=H264").await;
+    for (browser, sends, receives) in [(&mut one, "VP8", "H264"), (&mut other, "H264", "VP8")] {
+        browser.wait_for("state.shown > 30", LIMIT).await;
+        assert_eq!(browser.evaluate("state.sends").await, format!("video/{sends}"));
+        assert_eq!(browser.evaluate("state.receives").await, format!("video/{receives}"));
+    }
+
+    // what a person does
+    one.evaluate("subject.mute()").await;
+    other.wait_for("state.paused", LIMIT).await;
+    one.evaluate("subject.unmute()").await;
+    other.wait_for("!state.paused", LIMIT).await;
+    one.evaluate("subject.share()").await;
+    let producers = |state: &Value| state["producers"].as_array().map_or(0, Vec::len);
+    server.wait_for("r", "one", LIMIT, |state| producers(state) == 2).await;
+    one.evaluate("subject.stop()").await;
+    server.wait_for("r", "one", LIMIT, |state| producers(state) == 1).await;
+
+    // the page comes back by itself, the room's own wish it respects
+    server.control("cut-socket", serde_json::json!({"room": "r", "peer": "one"})).await;
+    one.wait_for("state.joins === 2", LIMIT).await;
+    let before = other.evaluate("state.shown").await.as_u64().unwrap();
+    other.wait_for(&format!("state.shown > {}", before + 30), LIMIT).await;
+    server.control("close-peer", serde_json::json!({"room": "r", "peer": "one"})).await;
+    one.wait_for("state.call === 'closed'", LIMIT).await;
+    other.wait_for("state.peers.length === 0", LIMIT).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_sees_the_relay_of_a_browser_that_uses_one() {
+    let _turn = serial().await;
+    let relay = TurnServer::start(Access::TcpOnly).await;
+    let options = RoomServerOptions {
+        transports: vec!["udp"],
+        ice_servers: relay.ice_servers("tcp"),
+        ..RoomServerOptions::default()
+    };
+    let server = RoomServer::start(options).await;
+    let mut browser = subject(&server, "relayed", "&relay").await;
+    browser.wait_for("state.call === 'joined'", LIMIT).await;
+    let connected = |state: &Value| state["transports"][0]["dtlsState"] == "connected";
+    let state = server.wait_for("r", "relayed", LIMIT, connected).await;
+    let tuple = &state["transports"][0]["iceSelectedTuple"];
+    assert_eq!(tuple["remoteIp"], RELAY_ADDRESS, "{tuple}\n{}", relay.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_goes_through_a_bad_network() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions { transports: vec!["udp"], ..Default::default() }).await;
+    let conditions = Conditions { loss: 0.05, delay: Duration::from_millis(20), ..Conditions::default() };
+    let network = UdpForwarder::start(server.udp_port(), conditions, 1).await;
+    server.announce(network.port()).await;
+    let mut one = subject(&server, "one", "&codec=VP8").await;
+    let mut other = subject(&server, "other", "&codec=VP8").await;
+    for browser in [&mut one, &mut other] {
+        browser.wait_for("state.shown > 60", LIMIT).await;
+    }
+    for way in [Way::ToServer, Way::ToClient] {
+        assert!(network.counts(way).dropped > 0, "{way:?}");
+    }
+    // what was lost on the way to the server was asked for again, and came
+    let again = |state: &Value| state["producers"][0]["stats"][0]["packetsRetransmitted"].as_u64() > Some(0);
+    server.wait_for("r", "one", LIMIT, again).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_can_send_several_sizes() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions::default()).await;
+    let mut browser = subject(&server, "large", "&codec=VP8&simulcast").await;
+    browser.wait_for("state.call === 'joined'", LIMIT).await;
+    let layers = |state: &Value| state["producers"][0]["score"].as_array().map_or(0, Vec::len);
+    let state = server.wait_for("r", "large", LIMIT, |state| layers(state) >= 2).await;
+    assert_eq!(state["producers"][0]["type"], "simulcast");
+}
