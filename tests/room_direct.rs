@@ -12,6 +12,8 @@ use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 use crate::support::call::{House, LIMIT, loopback, subject_event};
 use crate::support::process::{is_alone, settled};
 use crate::support::relay::{Relay, wrong_fingerprint};
+use crate::support::serial;
+use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
 
 const BALL: &str = "videotestsrc is-live=true pattern=ball";
 
@@ -317,7 +319,19 @@ async fn candidates_keep_to_the_configured_ports_and_address() {
         ..loopback()
     };
     let call = house.join_with("r", ice, &Codec::ALL);
-    let mut page = Page::open(&house.url("r")).await;
+    for candidate in candidates(&house, "r").await {
+        let words: Vec<&str> = candidate.split(' ').collect();
+        let (address, port): (std::net::IpAddr, u16) = (words[4].parse().unwrap(), words[5].parse().unwrap());
+        let calls_only = candidate.contains("tcptype active");
+        assert!(calls_only || (42_100..=42_149).contains(&port), "{candidate}");
+        assert!(address.is_loopback() || address.is_ipv6() || words[4] == "198.51.100.7", "{candidate}");
+    }
+    call.link.leave().await;
+}
+
+/// Every candidate of the service for a room.
+async fn candidates(house: &House, room: &str) -> Vec<String> {
+    let mut page = Page::open(&house.url(room)).await;
     assert!(matches!(page.hear().await, Ok(ServerMessage::Ready { .. })));
     page.say(offer_message(&offer())).await;
     let mut candidates = Vec::new();
@@ -330,14 +344,30 @@ async fn candidates_keep_to_the_configured_ports_and_address() {
         }
     }
     assert!(!candidates.is_empty());
-    for candidate in &candidates {
-        let words: Vec<&str> = candidate.split(' ').collect();
-        let (address, port): (std::net::IpAddr, u16) = (words[4].parse().unwrap(), words[5].parse().unwrap());
-        let calls_only = candidate.contains("tcptype active");
-        assert!(calls_only || (42_100..=42_149).contains(&port), "{candidate}");
-        assert!(address.is_loopback() || address.is_ipv6() || words[4] == "198.51.100.7", "{candidate}");
+    candidates
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forced_relay_offers_and_uses_nothing_else() {
+    let _turn = serial().await;
+    for (access, transport) in [(Access::UdpAndTcp, "udp"), (Access::TcpOnly, "tcp")] {
+        let turn = TurnServer::start(access).await;
+        let servers = serde_json::from_value(turn.ice_servers(transport)).unwrap();
+        let ice = IceOptions { relay_only: true, servers, ..loopback() };
+        let house = House::open().await;
+        let call = house.join_with("offered", ice.clone(), &Codec::ALL);
+        for candidate in candidates(&house, "offered").await {
+            assert!(candidate.contains(RELAY_ADDRESS) && candidate.contains("typ relay"), "{candidate}");
+        }
+        call.link.leave().await;
+
+        let mut call = house.join_with("used", ice, &Codec::ALL);
+        let (subject, seen) = house.subject("used", BALL).await;
+        call.wait(|event| *event == RoomEvent::MediaStarted).await;
+        seen.until("through the relay", |_| true).await;
+        subject.leave().await;
+        call.link.leave().await;
     }
-    call.link.leave().await;
 }
 
 #[tokio::test]

@@ -128,6 +128,18 @@ async fn a_room_without_a_face_is_face_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_room_that_nobody_comes_to_is_subject_absent() {
+    let _turn = serial().await;
+    let controller = TestController::start(Behaviour::default()).await;
+    let settings: Vec<_> = QUICK.into_iter().chain([("flow.time_limit", "2s")]).collect();
+    let service = service::start(&settings).await;
+    let flow = service.join("nobody", &controller.url(), "nobody").await;
+    let (heard, status) = outcome(&service, &controller, &flow, "nobody").await;
+    assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("subject_absent")), "{status}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_people_in_the_picture_are_refused() {
     let _turn = serial().await;
     let Some(photo) = asset("two_people_in_the_picture_are_refused", "fr_two_people.jpg") else { return };
