@@ -477,7 +477,7 @@ async fn the_bit_rate_follows_the_network() {
     );
     options.room = RoomKind::Mediasoup;
     options.on_frame = Some(frames.sink());
-    options.size = Some((640, 480));
+    options.size = Some((320, 240));
     let visitor = GstSubject::join(options).await.unwrap();
     call.media().await;
     let bitrate = |state: &Value| state["producers"][0]["stats"][0]["bitrate"].as_u64().unwrap_or(0);
