@@ -10,6 +10,7 @@ mod pipelines;
 mod process;
 mod room_direct;
 mod room_mediasoup;
+mod room_mediasoup_network;
 mod room_server;
 mod support;
 mod verification;
