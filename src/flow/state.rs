@@ -88,6 +88,10 @@ pub enum Event<'a> {
     RoomJoined,
     /// The room could not be joined.
     RoomUnreachable,
+    /// The way to the room broke; it is looked for.
+    RoomLost,
+    /// The service is in the room again.
+    RoomBack,
     /// The room ended the call.
     RoomClosed,
     /// The subject's first video arrived, for the first time or again.
@@ -190,6 +194,8 @@ pub struct Machine {
     media_seen: Option<Instant>,
     face_seen: Option<Instant>,
     several_since: Option<Instant>,
+    /// The room is being looked for.
+    room_lost: bool,
     warning: Option<Warning>,
     pictures: usize,
     outcome: Option<Outcome>,
@@ -213,6 +219,7 @@ impl Machine {
             media_seen: None,
             face_seen: None,
             several_since: None,
+            room_lost: false,
             warning: None,
             pictures: 0,
             outcome: None,
@@ -280,6 +287,8 @@ impl Machine {
                     self.show(actions);
                 }
             }
+            Event::RoomLost => self.room_lost(actions),
+            Event::RoomBack => self.room_back(now),
             Event::RoomUnreachable => self.decide(Outcome::NotVerified(Reason::RoomUnreachable), now, actions),
             Event::RoomClosed => self.decide(Outcome::NotVerified(Reason::RoomClosed), now, actions),
             Event::Shutdown => self.decide(Outcome::NotVerified(Reason::Shutdown), now, actions),
@@ -312,7 +321,9 @@ impl Machine {
                 self.leave(actions);
             }
             // Nobody is there to read the result any more.
-            Event::RoomClosed | Event::SubjectLeft | Event::Shutdown | Event::Fault => self.leave(actions),
+            Event::RoomLost | Event::RoomClosed | Event::SubjectLeft | Event::Shutdown | Event::Fault => {
+                self.leave(actions);
+            }
             _ => {}
         }
         if self.reported && self.left && self.state != State::Ended {
@@ -328,6 +339,7 @@ impl Machine {
         if !self.state.is_decided() && now >= self.deadline {
             let reason = match self.state {
                 State::Joining => Reason::RoomUnreachable,
+                State::WaitingForSubject | State::Rejoining if self.room_lost => Reason::RoomClosed,
                 State::WaitingForSubject => Reason::SubjectAbsent,
                 State::Rejoining => Reason::SubjectLeft,
                 _ => Reason::Deadline,
@@ -359,6 +371,7 @@ impl Machine {
     fn media_started(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.media_seen = Some(now);
         self.several_since = None;
+        self.room_lost = false;
         self.warning = None;
         match self.state {
             State::Joining | State::WaitingForSubject | State::Rejoining | State::Starting | State::Challenge(_) => {
@@ -389,6 +402,27 @@ impl Machine {
             self.state = State::Rejoining;
             self.until = Some(now + self.settings.rejoin_limit);
             self.show(actions);
+        }
+    }
+
+    /// Without the room the subject cannot come back: only the flow's own limit counts.
+    fn room_lost(&mut self, actions: &mut Vec<Action>) {
+        self.room_lost = true;
+        self.media_seen = None;
+        self.several_since = None;
+        self.warning = None;
+        if matches!(self.state, State::Starting | State::Challenge(_) | State::Rejoining) {
+            self.run = None;
+            self.state = State::Rejoining;
+            self.until = None;
+            self.show(actions);
+        }
+    }
+
+    fn room_back(&mut self, now: Instant) {
+        self.room_lost = false;
+        if self.state == State::Rejoining {
+            self.until = Some(now + self.settings.rejoin_limit);
         }
     }
 

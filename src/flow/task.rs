@@ -126,6 +126,8 @@ impl Task {
                     RoomEvent::MediaStarted => Event::MediaStarted,
                     RoomEvent::SubjectJoined => continue,
                     RoomEvent::SubjectLeft => Event::SubjectLeft,
+                    RoomEvent::Interrupted => Event::RoomLost,
+                    RoomEvent::Restored => Event::RoomBack,
                     RoomEvent::Closed => Event::RoomClosed,
                 },
                 Some(result) = self.analyses.recv() => Event::Analysed(&analysed.insert(result).analysis),

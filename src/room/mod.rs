@@ -105,6 +105,10 @@ pub enum RoomEvent {
     MediaStarted,
     /// The subject has gone. It may come back, as a page does that is reloaded.
     SubjectLeft,
+    /// The way to the room broke; it is looked for. Nobody can be in front of a camera meanwhile.
+    Interrupted,
+    /// The room was found again; the subject may follow.
+    Restored,
     /// The room is over; the last event.
     Closed,
 }

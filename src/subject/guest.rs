@@ -62,7 +62,7 @@ impl Guest {
                 event = link.next_event() => match event {
                     RoomEvent::SubjectJoined => emit(SubjectEvent::Connected),
                     RoomEvent::MediaStarted => emit(SubjectEvent::FirstFrame),
-                    RoomEvent::SubjectLeft => (),
+                    RoomEvent::SubjectLeft | RoomEvent::Interrupted | RoomEvent::Restored => (),
                     RoomEvent::Closed => {
                         emit(SubjectEvent::Closed(None));
                         break;

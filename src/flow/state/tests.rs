@@ -199,8 +199,20 @@ fn a_live_person_who_matches_is_verified() {
 #[test]
 fn every_undecided_state_times_every_failure() {
     type Failure = (&'static str, fn(&mut Drive), fn(State) -> Option<Reason>);
-    let failures: [Failure; 7] = [
+    let failures: [Failure; 8] = [
         ("room closed", |d| drop(d.event(Event::RoomClosed)), |_| Some(Reason::RoomClosed)),
+        (
+            "the room is lost for good",
+            |d| {
+                d.event(Event::RoomLost);
+                d.wait(Duration::from_secs(60));
+            },
+            |state| match state {
+                State::Joining => Some(Reason::RoomUnreachable),
+                State::Matching => Some(Reason::Deadline),
+                _ => Some(Reason::RoomClosed),
+            },
+        ),
         ("room unreachable", |d| drop(d.event(Event::RoomUnreachable)), |_| Some(Reason::RoomUnreachable)),
         ("shutdown", |d| drop(d.event(Event::Shutdown)), |_| Some(Reason::Shutdown)),
         ("fault", |d| drop(d.event(Event::Fault)), |_| Some(Reason::Internal)),
@@ -361,6 +373,25 @@ fn who_comes_back_gets_a_new_challenge_and_no_credit() {
     d.blink();
     d.open_mouth();
     assert_eq!(d.machine.state(), State::Matching);
+}
+
+#[test]
+fn a_room_that_was_lost_may_be_found_again() {
+    let lost = || {
+        let mut d = Drive::new(settings()).to(State::Challenge(1));
+        d.event(Event::RoomLost);
+        d.wait(Duration::from_secs(20));
+        assert_eq!(d.machine.state(), State::Rejoining, "longer than a subject may stay away");
+        d.event(Event::RoomBack);
+        d
+    };
+    let mut d = lost();
+    d.event(Event::MediaStarted);
+    assert_eq!((d.machine.state(), *d.draws.lock().unwrap()), (State::Starting, 2));
+
+    let mut d = lost();
+    d.wait(Duration::from_secs(10));
+    d.assert_ended(not(Reason::SubjectLeft), "the room is back, the subject is not");
 }
 
 #[test]

@@ -15,8 +15,6 @@ use crate::room::{Plugs, RoomCommand, RoomEnd, RoomError, RoomEvent, RoomOptions
 
 /// How long the first join is tried for.
 const JOIN_LIMIT: Duration = Duration::from_secs(15);
-/// How long a room that was lost is looked for.
-const REJOIN_LIMIT: Duration = Duration::from_secs(30);
 /// From a failure to the next try; doubled each time.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
 const GREATEST_DELAY: Duration = Duration::from_secs(4);
@@ -33,6 +31,8 @@ pub(super) struct Call {
     options: RoomOptions,
     /// Told once, when the room is joined or cannot be.
     joined: Option<oneshot::Sender<Result<(), RoomError>>>,
+    /// The room was joined, is lost, and is being looked for.
+    interrupted: bool,
 }
 
 /// Why a stay in the room is over.
@@ -55,7 +55,7 @@ impl Call {
         options: RoomOptions,
         joined: oneshot::Sender<Result<(), RoomError>>,
     ) -> Self {
-        Self { url, end, plugs, options, joined: Some(joined) }
+        Self { url, end, plugs, options, joined: Some(joined), interrupted: false }
     }
 
     /// Until the flow leaves, or nothing works any more.
@@ -112,9 +112,14 @@ impl Call {
             if begun.elapsed() > STEADY {
                 (lost, delay, turned_away) = (Instant::now(), FIRST_DELAY, 0);
             }
-            let limit = if self.joined.is_some() { JOIN_LIMIT } else { REJOIN_LIMIT };
-            if lost.elapsed() + delay > limit {
-                return Some(reason);
+            if self.joined.is_some() {
+                if lost.elapsed() + delay > JOIN_LIMIT {
+                    return Some(reason);
+                }
+            } else if !self.interrupted {
+                // looked for until it is found, or the flow has no more time
+                self.interrupted = true;
+                setting.emit(RoomEvent::Interrupted).await;
             }
             tracing::warn!(reason, "the connection with the mediasoup room is lost; trying again in {delay:?}");
             tokio::select! {
@@ -136,7 +141,7 @@ impl Call {
             Err(error) => return End::Broken(error.to_string()),
         };
         let mut has_joined = false;
-        let (joined, end) = (&mut self.joined, &mut self.end);
+        let (joined, interrupted, end) = (&mut self.joined, &mut self.interrupted, &mut self.end);
         let stay = async {
             if let Err(error) = session.join(setting).await {
                 return error;
@@ -144,6 +149,9 @@ impl Call {
             has_joined = true;
             if let Some(joined) = joined.take() {
                 let _ = joined.send(Ok(()));
+            }
+            if std::mem::take(interrupted) {
+                setting.emit(RoomEvent::Restored).await;
             }
             session.run(setting, choice).await
         };

@@ -84,7 +84,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    async fn emit(&self, event: RoomEvent) {
+    pub async fn emit(&self, event: RoomEvent) {
         tracing::info!(?event, "mediasoup room");
         // closed when the flow is leaving
         let _ = self.events.send(event).await;
