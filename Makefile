@@ -37,8 +37,8 @@ models: ## fetch, verify and convert the models that are missing (WITH=ID adds a
 build: setup ## build in release mode
 	$(CARGO) build --release --workspace $(LOCKED)
 
-demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed
-	@"$(BINARY)" demo
+demo: build models ## one complete verification with a simulated subject: no camera, browser or server needed; ROOM=mediasoup: through a mediasoup server (make setup-test)
+	@$(if $(filter mediasoup,$(ROOM)),scripts/demo-mediasoup.sh) "$(BINARY)" demo
 
 run: build models ## keep the service up, with a page to verify yourself with a webcam
 	@"$(BINARY)" serve --demo

@@ -45,6 +45,10 @@ pub enum Command {
         /// Folder for the contact sheet of what the subject saw.
         #[arg(long, default_value = "demo-out")]
         out: PathBuf,
+        /// A room on a mediasoup server in place of the built-in one, e.g. ws://127.0.0.1:4443/?roomId=demo; who joins adds
+        /// their peerId.
+        #[arg(long, value_name = "URL")]
+        room: Option<url::Url>,
         /// Where settings come from.
         #[command(flatten)]
         config: ConfigArgs,

@@ -30,7 +30,7 @@
 //! | [`app`] | builds the parts, runs until stopped, drains |
 //! | [`http`] | warp: one file per resource |
 //! | [`flow`] | one verification: an owner task around a pure state machine |
-//! | [`room`] | how the service joins a call: the built-in room |
+//! | [`room`] | how the service joins a call: the built-in room, rooms on a mediasoup server |
 //! | [`media`] | GStreamer: pipelines, frames in, the subject's screen out |
 //! | [`controller`] | callbacks, reference images; the controller for trying things out |
 //! | [`outbound`] | HTTP that the service itself sends: clients, limits, retries |

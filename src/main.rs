@@ -44,8 +44,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Config::from_layers(&layers)?;
             write!(out, "{}", config::describe(&layers))?;
         }
-        Command::Demo { out, config } => {
-            return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out))?);
+        Command::Demo { out, room, config } => {
+            return Ok(runtime()?.block_on(vision_service::demo::run(load(&config)?, &out, room))?);
         }
         Command::Analyze { file, json, plot, pictures, gestures, config } => {
             let arguments = commands::analyze::Arguments { file, json, plot, pictures, gestures };

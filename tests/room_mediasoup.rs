@@ -8,19 +8,20 @@ use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, Screen};
-use vision_service::room::{Plugs, RoomError, RoomEvent, RoomOptions, RoomUrl, Rooms};
 use vision_service::room::mediasoup::subject::SubjectRule;
+use vision_service::room::{Plugs, RoomError, RoomEvent, RoomOptions, RoomUrl, Rooms};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectEvent, SubjectOptions};
 
 use crate::support::assets::{Scratch, asset, frame_of};
-use crate::support::certificates::Certificates;
 use crate::support::call::{Call, Frames, LIMIT, loopback, subject_event};
+use crate::support::certificates::Certificates;
 use crate::support::controller::{Behaviour, TestController};
 use crate::support::process::{is_alone, settled};
+use crate::support::relay::Relay;
 use crate::support::room_server::{RoomServer, RoomServerOptions, undefined_ice_servers};
 use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
-use crate::support::udp_forwarder::{Conditions, UdpForwarder};
+use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
 use crate::support::{serial, service};
 
 const BALL: &str = "videotestsrc is-live=true pattern=ball";
@@ -153,8 +154,10 @@ async fn others_in_the_room_do_not_disturb() {
     let mut call = join_vision(&server).await;
     let (first, _) = visit(&server, "first").await;
     call.media().await;
-    let (second, _) = visit(&server, "second").await;
+    let (second, seen) = visit(&server, "second").await;
     assert_undisturbed(&mut call).await;
+    // whoever comes late needs a key frame, and regular ones are minutes apart
+    seen.until("for a late guest", |_| true).await;
     let consumers = server.peer("r", "vision").await["consumers"].clone();
     let paused = consumers.as_array().unwrap().iter().filter(|consumer| consumer["paused"] == true).count();
     assert_eq!((consumers.as_array().unwrap().len(), paused), (2, 1), "only one is sent: {consumers}");
@@ -174,7 +177,8 @@ async fn others_in_the_room_do_not_disturb() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_and_a_named_peer() {
     let server = server(RoomServerOptions::default()).await;
-    let with = |subject| RoomOptions { mediasoup: Mediasoup { subject, ..Mediasoup::default() }, ..options(&Codec::ALL) };
+    let with =
+        |subject| RoomOptions { mediasoup: Mediasoup { subject, ..Mediasoup::default() }, ..options(&Codec::ALL) };
     let mut newest = join(&server.url("r", "newest"), with(SubjectRule::Newest)).await.unwrap();
     let named = SubjectRule::Peer("second".into());
     let mut named = join(&server.url("r", "named"), with(named)).await.unwrap();
@@ -262,6 +266,10 @@ async fn rooms_that_cannot_be_joined_say_why() {
     let only_vp8 = server(RoomServerOptions { codecs: vec!["VP8"], ..RoomServerOptions::default() }).await;
     let error = join(&only_vp8.url("r", "vision"), options(&[Codec::H264])).await.err().unwrap().to_string();
     assert!(error.contains("codecs") && error.contains("H264"), "{error}");
+    let mediasoup = Mediasoup { relay_only: true, ..Mediasoup::default() };
+    let options_relayed = RoomOptions { mediasoup, ..options(&Codec::ALL) };
+    let error = join(&only_vp8.url("r", "vision"), options_relayed).await.err().unwrap().to_string();
+    assert!(error.contains("TURN"), "{error}");
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("ws://{nobody}/?roomId=r&peerId=p&token=secret");
     let start = Instant::now();
@@ -451,4 +459,83 @@ async fn a_network_that_goes_away_is_noticed() {
     assert!(start.elapsed() > Duration::from_secs(3) && start.elapsed() < LIMIT, "{:?}", start.elapsed());
     visitor.leave().await;
     call.link.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bit_rate_follows_the_network() {
+    let _turn = serial().await;
+    let server = server(RoomServerOptions::default()).await;
+    let network = UdpForwarder::start(server.udp_port(), Conditions::default(), 7).await;
+    server.announce(network.port()).await;
+    let mut call = join_vision(&server).await;
+    server.announce(server.udp_port()).await;
+    let frames = Frames::default();
+    // a picture that takes all bits that there are
+    let mut options = SubjectOptions::new(
+        server.url("r", "subject"),
+        Source::Launch("videotestsrc is-live=true pattern=snow".into()),
+    );
+    options.room = RoomKind::Mediasoup;
+    options.on_frame = Some(frames.sink());
+    options.size = Some((640, 480));
+    let visitor = GstSubject::join(options).await.unwrap();
+    call.media().await;
+    let bitrate = |state: &Value| state["producers"][0]["stats"][0]["bitrate"].as_u64().unwrap_or(0);
+    let limit = Duration::from_secs(20);
+    server.wait_for("r", "vision", limit, |state| bitrate(state) > 350_000).await;
+    network.set(Way::ToServer, Conditions { loss: 0.3, ..Conditions::default() });
+    server.wait_for("r", "vision", limit, |state| (1..200_000).contains(&bitrate(state))).await;
+    network.set(Way::ToServer, Conditions::default());
+    server.wait_for("r", "vision", limit, |state| bitrate(state) > 250_000).await;
+    visitor.leave().await;
+    call.link.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_subjects_picture_may_change_its_size() {
+    for codec in Codec::ALL {
+        let server = server(RoomServerOptions::default()).await;
+        let mut call = join_vision(&server).await;
+        let (visitor, _) = subject(server.url("r", "subject"), codec).await;
+        call.media().await;
+        for (width, height) in [(640, 480), (480, 640), (320, 240)] {
+            visitor.camera().set_size((width, height));
+            let fits = |frame: &Frame| {
+                let picture = frame.picture.view();
+                (picture.width(), picture.height()) == (width as usize, height as usize)
+            };
+            call.frames.until(&format!("of {codec} at {width}x{height}"), fits).await;
+        }
+        visitor.leave().await;
+        call.link.leave().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_the_one_described_gets_and_gives_nothing() {
+    let server = server(RoomServerOptions::default()).await;
+    let (visitor, seen) = visit(&server, "subject").await;
+    // a man in the middle of the signalling names his own certificate, as he would to take the server's place
+    let target = server.url("r", "vision");
+    let relay = Relay::to_protoo(target, |text| match text.contains("iceCandidates") {
+        true => wrong_digests(&text),
+        false => text,
+    });
+    let mut call = join(&relay.await.url, options(&Codec::ALL)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!((call.frames.count(), seen.count()), (0, 0));
+    call.wait(|event| *event == RoomEvent::SubjectJoined).await;
+    visitor.leave().await;
+    call.link.leave().await;
+}
+
+/// Changes the digests of the server's certificate.
+fn wrong_digests(text: &str) -> String {
+    let mut message: Value = serde_json::from_str(text).unwrap();
+    for fingerprint in message["data"]["dtlsParameters"]["fingerprints"].as_array_mut().unwrap() {
+        let value = fingerprint["value"].as_str().unwrap();
+        let other = if value.starts_with('0') { "1" } else { "0" };
+        fingerprint["value"] = format!("{other}{}", &value[1..]).into();
+    }
+    message.to_string()
 }

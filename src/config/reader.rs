@@ -89,7 +89,8 @@ impl Reader<'_> {
         }
         if self.required::<bool>("mediasoup.accept_any_certificate") {
             notices.push(
-                "MEDIASOUP_ACCEPT_ANY_CERTIFICATE is set: whoever answers for a room's server is believed to be it".into(),
+                "MEDIASOUP_ACCEPT_ANY_CERTIFICATE is set: whoever answers for a room's server is believed to be it"
+                    .into(),
             );
         }
         if self.entry("http.api_token").raw.is_empty() {

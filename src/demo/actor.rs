@@ -10,7 +10,7 @@ use vision_models::picture_file::{PictureError, PictureLimits, decode_picture};
 
 use crate::media::FrameSink;
 use crate::subject::camera::Source;
-use crate::subject::{GstSubject, SubjectError, SubjectOptions};
+use crate::subject::{GstSubject, RoomKind, SubjectError, SubjectOptions};
 
 /// From reading an instruction to following it.
 const REACTION: Duration = Duration::from_millis(800);
@@ -45,9 +45,10 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Animates `picture` and goes to the room at `url`.
+    /// Animates `picture` and goes to the room at `url`, which is of the kind `room`.
     pub async fn join(
         url: &str,
+        room: RoomKind,
         picture: &'static [u8],
         engine: Arc<Engine>,
         sees: FrameSink,
@@ -71,6 +72,7 @@ impl Actor {
             let _ = portrait.render(&expression, out);
         });
         let mut options = SubjectOptions::new(url, Source::Painted { size: (width, height), paint });
+        options.room = room;
         options.on_frame = Some(sees);
         Ok(Self { subject: GstSubject::join(options).await?, directions })
     }

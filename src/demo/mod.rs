@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use crate::app::{AppError, Application};
 use crate::config::{Config, Http};
 use crate::controller::server::{ControllerServer, ControllerServerError};
+use crate::subject::RoomKind;
 use actor::{Actor, ActorError};
 use album::{Album, AlbumError};
 
@@ -30,6 +31,7 @@ use album::{Album, AlbumError};
 const PICTURE: &[u8] = include_bytes!("../../assets/demo/astronaut.png");
 /// Its name in the controller's folder, and so the flow's token.
 const TOKEN: &str = "astronaut.png";
+/// The built-in room.
 const ROOM: &str = "demo";
 /// How often the flow is asked where it stands.
 const POLL: Duration = Duration::from_millis(100);
@@ -54,8 +56,39 @@ pub enum DemoError {
     Refused(Value),
 }
 
-/// Runs it; exit code 0 when the subject was verified. `out` is where the contact sheet goes.
-pub async fn run(config: Config, out: &Path) -> Result<ExitCode, DemoError> {
+/// Where service and subject meet.
+struct Meeting {
+    /// For `/join-call`.
+    ws_url: String,
+    /// For the subject.
+    subject: String,
+    kind: RoomKind,
+}
+
+impl Meeting {
+    /// In the built-in room of the service at `base`, or in a room on a mediasoup server.
+    fn at(base: &str, room: Option<url::Url>) -> Self {
+        match room {
+            None => Self {
+                ws_url: format!("direct:{ROOM}"),
+                subject: format!("{}/call/{ROOM}/ws", base.replace("http", "ws")),
+                kind: RoomKind::Direct,
+            },
+            Some(room) => {
+                let peer = |id: &str| {
+                    let mut url = room.clone();
+                    url.query_pairs_mut().append_pair("peerId", id);
+                    url.to_string()
+                };
+                Self { ws_url: peer("vision-service"), subject: peer("subject"), kind: RoomKind::Mediasoup }
+            }
+        }
+    }
+}
+
+/// Runs it; exit code 0 when the subject was verified. `out` is where the contact sheet goes, `room` a room on a mediasoup
+/// server in place of the built-in one.
+pub async fn run(config: Config, out: &Path, room: Option<url::Url>) -> Result<ExitCode, DemoError> {
     let begun = Instant::now();
     let references = out.join("reference");
     let folder = |e| DemoError::Folder(out.to_owned(), e);
@@ -78,11 +111,11 @@ pub async fn run(config: Config, out: &Path) -> Result<ExitCode, DemoError> {
     .await?;
 
     say("the controller posts /join-call");
-    let flow = join_call(&base, controller.port()).await?;
+    let meeting = Meeting::at(&base, room);
+    let flow = join_call(&base, &meeting.ws_url, controller.port()).await?;
     say("the subject, an animated portrait, opens the call");
     let album = Album::default();
-    let actor =
-        Actor::join(&format!("{}/call/{ROOM}/ws", base.replace("http", "ws")), PICTURE, engine, album.sink()).await?;
+    let actor = Actor::join(&meeting.subject, meeting.kind, PICTURE, engine, album.sink()).await?;
 
     let status = follow(&base, &flow, &actor, &album).await?;
     actor.leave().await;
@@ -124,9 +157,9 @@ fn demo_config(mut config: Config) -> Config {
     config
 }
 
-async fn join_call(base: &str, controller: u16) -> Result<String, DemoError> {
+async fn join_call(base: &str, ws_url: &str, controller: u16) -> Result<String, DemoError> {
     let body = json!({
-        "ws_url": format!("direct:{ROOM}"),
+        "ws_url": ws_url,
         "callback_base_url": format!("http://127.0.0.1:{controller}"),
         "token": TOKEN,
         "lang": "en",

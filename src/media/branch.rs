@@ -207,7 +207,9 @@ impl SendBranch {
         let payloader = parsed.element("payloader")?;
         payloader.set_property("pt", u32::from(options.payload));
         payloader.set_property("ssrc", ssrc);
-        for Extension { id, uri } in options.extensions.iter().filter(|extension| WRITTEN.contains(&extension.uri.as_str())) {
+        for Extension { id, uri } in
+            options.extensions.iter().filter(|extension| WRITTEN.contains(&extension.uri.as_str()))
+        {
             let written = gst_rtp::RTPHeaderExtension::create_from_uri(uri)
                 .ok_or_else(|| MediaError::element("a header extension is not installed", uri))?;
             written.set_id(u32::from(*id));

@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`peer`] | one WebRTC peer: owns `webrtcbin`, promises become futures, signals become events |
+//! | `identity` | who the other side of a peer has to be, and whether it is |
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
@@ -20,6 +21,7 @@ pub mod codec;
 pub mod fingerprint;
 pub mod frame;
 pub mod ice;
+mod identity;
 pub mod peer;
 pub mod pipeline;
 pub mod pool;

@@ -8,11 +8,9 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
 use gst::prelude::*;
 use gst_webrtc::{WebRTCICEConnectionState, WebRTCPeerConnectionState, WebRTCSDPType, WebRTCSessionDescription};
 use tokio::sync::{mpsc, oneshot};
@@ -23,6 +21,7 @@ use super::codec::Codec;
 use super::fingerprint::Fingerprint;
 use super::frame::FrameTap;
 use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
+use super::identity::{Identity, watch_handshake};
 use super::pipeline::RunningPipeline;
 use super::stats::PeerStats;
 
@@ -98,7 +97,7 @@ pub enum PeerError {
 }
 
 /// Where a peer's events go; held by its callbacks.
-type Events = mpsc::UnboundedSender<PeerEvent>;
+pub(super) type Events = mpsc::UnboundedSender<PeerEvent>;
 
 /// One peer. Dropping it stops it as well, somewhat later.
 pub struct Peer {
@@ -141,7 +140,8 @@ impl Peer {
         let identity = Arc::new(Identity::default());
         let receive = Receivers::default();
         watch_connection(&webrtc, &events, &identity, options.announced_address);
-        watch_certificate(&pipeline, &events, &identity);
+        watch_handshake(&pipeline, &events, &identity);
+        start_at_once(&pipeline);
         watch_pads(&webrtc, &events, &receive);
         let on_error = events.clone();
         let running = RunningPipeline::new(pipeline.clone(), move |error| {
@@ -182,9 +182,8 @@ impl Peer {
     /// extensions, and with them transport-cc feedback and retransmissions.
     pub fn expect(&self, caps: &gst::Caps) {
         let direction = gst_webrtc::WebRTCRTPTransceiverDirection::Recvonly;
-        let transceiver = self
-            .webrtc
-            .emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>("add-transceiver", &[&direction, caps]);
+        let transceiver =
+            self.webrtc.emit_by_name::<gst_webrtc::WebRTCRTPTransceiver>("add-transceiver", &[&direction, caps]);
         transceiver.set_property("do-nack", true);
     }
 
@@ -241,8 +240,8 @@ impl Peer {
     /// What it has counted so far.
     pub async fn stats(&self) -> Result<PeerStats, PeerError> {
         let pad = None::<gst::Pad>;
-        let reply = self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
-        tracing::trace!(?reply, "statistics");
+        let reply =
+            self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
         Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
@@ -262,7 +261,7 @@ impl Peer {
         if fingerprints.is_empty() {
             return Err(PeerError::NoFingerprint);
         }
-        *lock(&self.identity.expected) = fingerprints;
+        self.identity.expect(fingerprints);
         let step = "set-remote-description";
         let sdp = gst_sdp::SDPMessage::parse_buffer(text.as_bytes())
             .map_err(|error| PeerError::Refused { step, reason: error.to_string() })?;
@@ -342,6 +341,9 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
         agent.set_property("max-rtp-port", u32::from(greatest));
         agent.set_property("min-rtp-port", u32::from(least));
     }
+    // it looks for routers that open ports: threads, sockets and time for nothing, since STUN and TURN do without
+    let nice: glib::Object = agent.property("agent");
+    nice.set_property("upnp", false);
     if options.loopback {
         // libnice leaves loopback out by itself, and everything else once it is told one address
         let addresses = ice::local_addresses()
@@ -355,46 +357,13 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
     Ok(())
 }
 
-/// Who the other side has to be, and whether it has shown that it is.
-#[derive(Default)]
-struct Identity {
-    expected: Mutex<Vec<Fingerprint>>,
-    proven: Arc<AtomicBool>,
-}
-
-impl Identity {
-    fn proven(&self) -> Arc<AtomicBool> {
-        self.proven.clone()
-    }
-
-    /// Compares the handshake's certificate with the description's fingerprints.
-    fn check(&self, pem: &str) -> bool {
-        let proven = der_of(pem).is_some_and(|der| lock(&self.expected).iter().any(|expected| expected.is_of(&der)));
-        self.proven.store(proven, Ordering::Release);
-        proven
-    }
-}
-
-/// The certificate inside PEM's armour.
-fn der_of(pem: &str) -> Option<Vec<u8>> {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
-    base64::engine::general_purpose::STANDARD.decode(body).ok().filter(|der| !der.is_empty())
-}
-
-/// Compares every certificate that a handshake brings. It comes before the keys, hence before any frame.
-fn watch_certificate(pipeline: &gst::Pipeline, events: &Events, identity: &Arc<Identity>) {
-    let (events, identity) = (events.clone(), identity.clone());
-    pipeline.connect_deep_element_added(move |_, _, element| {
-        if element.factory().is_none_or(|factory| factory.name() != "dtlsdec") {
-            return;
+/// A jitter buffer keeps the first packet for its whole latency, in case an earlier one comes late. The first picture is
+/// worth more than that.
+fn start_at_once(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "rtpjitterbuffer") {
+            element.set_property("faststart-min-packets", 1u32);
         }
-        let (events, identity) = (events.clone(), identity.clone());
-        element.connect_notify(Some("peer-pem"), move |element, _| {
-            let pem = element.property::<Option<String>>("peer-pem").unwrap_or_default();
-            if !identity.check(&pem) {
-                let _ = events.send(PeerEvent::Failed(PeerFailure::Fingerprint));
-            }
-        });
     });
 }
 
@@ -418,7 +387,7 @@ fn watch_connection(webrtc: &gst::Element, events: &Events, identity: &Arc<Ident
     let (sender, identity) = (events.clone(), identity.clone());
     webrtc.connect_notify(Some("connection-state"), move |webrtc, _| {
         match webrtc.property::<WebRTCPeerConnectionState>("connection-state") {
-            WebRTCPeerConnectionState::Connected if identity.proven.load(Ordering::Acquire) => {
+            WebRTCPeerConnectionState::Connected if identity.is_proven() => {
                 let _ = sender.send(PeerEvent::Connected);
             }
             WebRTCPeerConnectionState::Failed => {
@@ -461,33 +430,4 @@ fn discard(pipeline: &gst::Bin, pad: &gst::Pad) -> Result<(), MediaError> {
     sink.sync_state_with_parent().map_err(failed)?;
     let sink_pad = sink.static_pad("sink");
     sink_pad.map_or(Ok(()), |sink_pad| pad.link(&sink_pad).map(|_| ()).map_err(|e| MediaError::element("discard", e)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fingerprint::DigestAlgorithm;
-    use super::*;
-    use sha2::Digest as _;
-
-    #[test]
-    fn a_certificate_is_proven_by_its_digest_only() {
-        let der = b"not really a certificate".to_vec();
-        let body = base64::engine::general_purpose::STANDARD.encode(&der);
-        let pem = format!("-----BEGIN CERTIFICATE-----\n{}\n{}\n-----END CERTIFICATE-----\n", &body[..8], &body[8..]);
-        assert_eq!(der_of(&pem), Some(der.clone()));
-
-        let print = |algorithm, digest: &[u8]| Fingerprint { algorithm, digest: digest.to_vec() };
-        let good = print(DigestAlgorithm::Sha384, &sha2::Sha384::digest(&der));
-        let bad = print(DigestAlgorithm::Sha256, &sha2::Sha256::digest(b"another"));
-        let identity = Identity::default();
-        assert!(!identity.check(&pem), "nothing is expected yet");
-        *lock(&identity.expected) = vec![bad.clone()];
-        assert!(!identity.check(&pem));
-        *lock(&identity.expected) = vec![bad, good];
-        assert!(identity.check(&pem) && identity.proven().load(Ordering::Acquire));
-        for garbage in ["", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "%%%"] {
-            assert!(!identity.check(garbage));
-            assert!(!identity.proven().load(Ordering::Acquire));
-        }
-    }
 }

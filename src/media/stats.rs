@@ -16,8 +16,8 @@ pub struct PeerStats {
 pub struct SentStats {
     /// The part of packets that was lost since the report before, 0 to 1.
     pub fraction_lost: Option<f64>,
-    /// The highest sequence number that has arrived.
-    pub highest: Option<u32>,
+    /// Sequence number and times in it: no two reports are alike.
+    pub report: [u32; 3],
     /// Seconds.
     pub round_trip: Option<f64>,
 }
@@ -42,10 +42,12 @@ impl PeerStats {
             match item.get::<WebRTCStatsType>("type") {
                 Ok(WebRTCStatsType::RemoteInboundRtp) => {
                     let source = item.get::<gst::Structure>("gst-rtpsource-stats").ok();
-                    let highest = source.and_then(|source| source.get::<u32>("rb-exthighestseq").ok());
+                    let number = |field| source.as_ref().and_then(|source| source.get::<u32>(field).ok());
+                    let report =
+                        ["rb-exthighestseq", "rb-lsr", "rb-dlsr"].map(|field| number(field).unwrap_or_default());
                     stats.sent = Some(SentStats {
                         fraction_lost: item.get("fraction-lost").ok(),
-                        highest,
+                        report,
                         round_trip: item.get("round-trip-time").ok(),
                     });
                 }

@@ -96,8 +96,12 @@ async fn carry(mut near: TcpStream, name: ServerName<'static>, port: u16, tls: T
     };
     match tokio::time::timeout(CONNECT_LIMIT, connect).await {
         Ok(Ok(mut far)) => drop(tokio::io::copy_bidirectional(&mut near, &mut far).await),
-        Ok(Err(error)) => tracing::warn!(server = %name.to_str(), port, %error, "the TURN server cannot be reached over TLS"),
-        Err(_) => tracing::warn!(server = %name.to_str(), port, "the TURN server did not answer within {CONNECT_LIMIT:?}"),
+        Ok(Err(error)) => {
+            tracing::warn!(server = %name.to_str(), port, %error, "the TURN server cannot be reached over TLS")
+        }
+        Err(_) => {
+            tracing::warn!(server = %name.to_str(), port, "the TURN server did not answer within {CONNECT_LIMIT:?}")
+        }
     }
 }
 
@@ -113,9 +117,11 @@ mod tests {
     /// A TLS server on loopback that sends back what it gets, and clients that believe it.
     async fn echo() -> (u16, Arc<ClientConfig>) {
         crate::outbound::install_crypto_provider();
-        let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".into()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let server = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+        let server =
+            ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(cert.der().clone()).unwrap();
         let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

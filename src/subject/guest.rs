@@ -9,7 +9,7 @@ use super::camera::Lens;
 use super::{Command, SubjectError, SubjectEvent};
 use crate::config::Mediasoup;
 use crate::media::{Codec, FrameSink, IceOptions};
-use crate::room::{Plugs, RoomEvent, RoomLink, RoomOptions, mediasoup};
+use crate::room::{Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
 
 pub(super) struct Guest {
     url: url::Url,
@@ -31,7 +31,8 @@ impl Guest {
         on_frame: Option<FrameSink>,
         options: RoomOptions,
     ) -> Result<Self, SubjectError> {
-        let unreachable = |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
+        let unreachable =
+            |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
         let plugs = Plugs {
             on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
             screen: Arc::new(camera),
@@ -41,9 +42,9 @@ impl Guest {
     }
 
     pub async fn join(&self) -> Result<RoomLink, SubjectError> {
-        mediasoup::join(&self.url, self.plugs.clone(), self.options.clone())
-            .await
-            .map_err(|error| SubjectError::Unreachable { url: self.url.to_string(), reason: error.to_string() })
+        mediasoup::join(&self.url, self.plugs.clone(), self.options.clone()).await.map_err(|error| {
+            SubjectError::Unreachable { url: RoomUrl::Server(self.url.clone()).to_string(), reason: error.to_string() }
+        })
     }
 
     pub async fn run(

@@ -65,8 +65,7 @@ impl House {
         let sinks = [screen.sink(), frames.sink()];
         let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
         let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
-        let options =
-            RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() };
+        let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() };
         let link = self.rooms.join(room, plugs, options)?;
         Ok(Call { link, screen, frames })
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderMap, HeaderValue};
 
 pub struct Relay {
     pub url: String,
@@ -15,6 +18,19 @@ pub struct Relay {
 impl Relay {
     /// Every text goes through `change`, both ways.
     pub async fn to(target: String, change: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self::start(target, None, change).await
+    }
+
+    /// The same between a peer and a room server.
+    pub async fn to_protoo(target: String, change: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self::start(target, Some("protoo"), change).await
+    }
+
+    async fn start(
+        target: String,
+        protocol: Option<&'static str>,
+        change: impl Fn(String) -> String + Send + Sync + 'static,
+    ) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("ws://{}/", listener.local_addr().unwrap());
         let frozen = Arc::new(AtomicBool::new(false));
@@ -24,8 +40,17 @@ impl Relay {
             while let Ok((stream, _)) = listener.accept().await {
                 let (target, change, ice) = (target.clone(), change.clone(), ice.clone());
                 tokio::spawn(async move {
-                    let page = tokio_tungstenite::accept_async(stream).await.unwrap();
-                    let (service, _) = tokio_tungstenite::connect_async(target).await.unwrap();
+                    let name = |headers: &mut HeaderMap| {
+                        protocol.map(|name| headers.insert("sec-websocket-protocol", HeaderValue::from_static(name)));
+                    };
+                    let agree = |_: &Request, mut response: Response| {
+                        name(response.headers_mut());
+                        Ok(response)
+                    };
+                    let page = tokio_tungstenite::accept_hdr_async(stream, agree).await.unwrap();
+                    let mut request = target.into_client_request().unwrap();
+                    name(request.headers_mut());
+                    let (service, _) = tokio_tungstenite::connect_async(request).await.unwrap();
                     let (mut page_out, mut page_in) = page.split();
                     let (mut service_out, mut service_in) = service.split();
                     loop {

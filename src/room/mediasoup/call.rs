@@ -103,7 +103,7 @@ impl Call {
                 End::TurnedAway(reason) => {
                     turned_away += 1;
                     if turned_away >= MAX_TURNED_AWAY {
-                        return Some(format!("{reason} (is the room full?)"));
+                        return Some(reason);
                     }
                     reason
                 }
@@ -155,9 +155,17 @@ impl Call {
         session.close(error.is_none()).await;
         match error {
             None => End::Left,
-            Some(error) if error.is_final() => End::Final(error.to_string()),
-            Some(error @ SessionError::Closed(_)) if !has_joined => End::TurnedAway(error.to_string()),
-            Some(error) => End::Broken(error.to_string()),
+            Some(error) => {
+                let is_final = error.is_final();
+                match error {
+                    SessionError::Closed(closed) if !has_joined => {
+                        let reason = format!("{} before the join (is the room full?)", closed.reason);
+                        if is_final { End::Final(reason) } else { End::TurnedAway(reason) }
+                    }
+                    error if is_final => End::Final(error.to_string()),
+                    error => End::Broken(error.to_string()),
+                }
+            }
         }
     }
 

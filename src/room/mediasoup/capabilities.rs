@@ -194,7 +194,8 @@ impl Capabilities {
             .iter()
             .find_map(|offered| {
                 let fits = |usable: &&Usable| {
-                    usable.payload == offered.payload_type && usable.mime_type().eq_ignore_ascii_case(&offered.mime_type)
+                    usable.payload == offered.payload_type
+                        && usable.mime_type().eq_ignore_ascii_case(&offered.mime_type)
                 };
                 self.codecs.iter().find(fits)
             })
@@ -292,9 +293,7 @@ pub(super) mod tests {
             json!({"level-asymmetry-allowed": 1, "packetization-mode": 1, "profile-level-id": profile,
                 "x-google-start-bitrate": 1000})
         };
-        let extension = |kind: &str, id: u8, uri: &str, direction: &str| {
-            json!({"kind": kind, "uri": uri, "preferredId": id, "preferredEncrypt": false, "direction": direction})
-        };
+        let extension = |kind: &str, id: u8, uri: &str, direction: &str| json!({"kind": kind, "uri": uri, "preferredId": id, "preferredEncrypt": false, "direction": direction});
         serde_json::from_value(json!({
             "codecs": [
                 {"kind": "audio", "mimeType": "audio/opus", "clockRate": 48000, "channels": 2,
@@ -322,7 +321,13 @@ pub(super) mod tests {
     }
 
     pub fn own_offer() -> OwnOffer {
-        OwnOffer { mid: "video0".into(), ssrc: 1111, rtx: Some((96, 2222)), cname: "us".into(), fingerprint: String::new() }
+        OwnOffer {
+            mid: "video0".into(),
+            ssrc: 1111,
+            rtx: Some((96, 2222)),
+            cname: "us".into(),
+            fingerprint: String::new(),
+        }
     }
 
     #[test]
@@ -343,7 +348,9 @@ pub(super) mod tests {
             .as_array()
             .unwrap()
             .iter()
-            .map(|feedback| format!("{} {}", feedback["type"].as_str().unwrap(), feedback["parameter"].as_str().unwrap()))
+            .map(|feedback| {
+                format!("{} {}", feedback["type"].as_str().unwrap(), feedback["parameter"].as_str().unwrap())
+            })
             .collect();
         assert_eq!(feedback, ["nack ", "nack pli", "ccm fir", "transport-cc "]);
         let ids: Vec<_> = declared["headerExtensions"]

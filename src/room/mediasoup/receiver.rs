@@ -39,7 +39,7 @@ impl Receiver {
 
     /// Prepares for a track; its frames will go to `tap`. The number of its section comes back.
     pub async fn add(&mut self, connection: &Connection, stream: Stream, tap: FrameTap) -> Result<u32, SessionError> {
-        if self.offer.len() >= MAX_SECTIONS {
+        if self.offer.sections() >= MAX_SECTIONS {
             return Err(SessionError::TooManyTracks);
         }
         self.peer.expect(&caps(&stream));

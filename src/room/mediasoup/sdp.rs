@@ -36,7 +36,8 @@ impl OwnOffer {
     /// Reads an offer of one section by `webrtcbin`.
     pub fn parse(text: &str) -> Result<Self, Incomplete> {
         let values = |key: &'static str| {
-            text.lines().filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim))
+            text.lines()
+                .filter_map(move |line| line.strip_prefix("a=")?.strip_prefix(key)?.strip_prefix(':').map(str::trim))
         };
         let first = |key: &'static str| values(key).next().ok_or(Incomplete(key));
         let source = first("ssrc")?;
@@ -187,7 +188,7 @@ impl RemoteOffer {
     }
 
     /// How many sections there are.
-    pub fn len(&self) -> usize {
+    pub fn sections(&self) -> usize {
         self.sections.len()
     }
 
@@ -266,7 +267,7 @@ pub(super) mod tests {
         offer.close(0);
         assert_eq!(offer.add(Stream { ssrc: 7, rtx_ssrc: None, ..stream }), 1);
         assert_golden("offer-first-closed.sdp", &offer.text());
-        assert_eq!(offer.len(), 2);
+        assert_eq!(offer.sections(), 2);
     }
 
     /// By `webrtcbin` of GStreamer 1.22.

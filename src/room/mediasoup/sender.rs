@@ -1,5 +1,7 @@
 //! The transport on which the service sends what the subject sees.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -7,7 +9,7 @@ use super::capabilities::Capabilities;
 use super::messages::{ConnectWebRtcTransport, DtlsFingerprint, DtlsParameters, Produce};
 use super::protoo::connection::Connection;
 use super::sdp::{self, OwnOffer};
-use super::session::{SessionError, JITTER_LATENCY};
+use super::session::{JITTER_LATENCY, SessionError};
 use super::transport::Transport;
 use crate::media::IceOptions;
 use crate::media::bitrate::BitrateController;
@@ -17,12 +19,17 @@ use crate::media::peer::{Peer, PeerError, PeerEvent};
 /// The least that is sent however bad the network is, in bits per second: less is unreadable.
 const LEAST_BITRATE: u32 = 100_000;
 
+/// The server reports every second. After so long without a report there is no path any more.
+const SILENCE_LIMIT: Duration = Duration::from_secs(5);
+
 /// A running one.
 pub(super) struct Sender {
     pub peer: Peer,
     pub events: mpsc::UnboundedReceiver<PeerEvent>,
     pub branch: SendBranch,
     bitrate: BitrateController,
+    /// The newest report, and when it came.
+    report: [u32; 3],
     reported: Instant,
 }
 
@@ -43,7 +50,7 @@ impl Sender {
             peer.send(&branch, true)?;
             peer.play()?;
             let bitrate = BitrateController::new(LEAST_BITRATE, bitrate);
-            Ok::<_, PeerError>(Self { peer, events, branch, bitrate, reported: Instant::now() })
+            Ok::<_, PeerError>(Self { peer, events, branch, bitrate, report: [0; 3], reported: Instant::now() })
         });
         build.await.map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })?
     }
@@ -72,16 +79,22 @@ impl Sender {
         Ok(())
     }
 
-    /// Looks at what the server reports of our packets, and sends as much as arrives.
-    pub async fn adapt(&mut self) {
-        let Ok(stats) = self.peer.stats().await else { return };
-        let Some(loss) = stats.sent.and_then(|sent| sent.fraction_lost) else { return };
+    /// Looks at what the server reports of our packets, and sends as much as arrives. libnice does not notice that a
+    /// path has gone quiet, so the lack of reports has to say so.
+    pub async fn adapt(&mut self) -> Result<(), SessionError> {
+        let Ok(Some(sent)) = self.peer.stats().await.map(|stats| stats.sent) else { return Ok(()) };
+        if sent.report == self.report {
+            let is_silent = sent.report != [0; 3] && self.reported.elapsed() > SILENCE_LIMIT;
+            return if is_silent { Err(SessionError::Silent(SILENCE_LIMIT)) } else { Ok(()) };
+        }
         let elapsed = self.reported.elapsed();
-        self.reported = Instant::now();
-        if let Some(rate) = self.bitrate.report(loss, elapsed) {
-            tracing::debug!(rate, loss, "the bit rate follows the network");
+        (self.report, self.reported) = (sent.report, Instant::now());
+        let rate = sent.fraction_lost.and_then(|loss| self.bitrate.report(loss, elapsed));
+        if let Some(rate) = rate {
+            tracing::debug!(rate, loss = sent.fraction_lost, "the bit rate follows the network");
             self.branch.set_bitrate(rate);
         }
+        Ok(())
     }
 }
 

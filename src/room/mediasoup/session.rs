@@ -53,8 +53,12 @@ pub enum SessionError {
     Failed { direction: &'static str, failure: PeerFailure },
     #[error("the {0} transport was not connected within {CONNECT_LIMIT:?}")]
     NotConnected(&'static str),
+    #[error("the server has reported nothing of our packets for {0:?}")]
+    Silent(Duration),
     #[error("more tracks came and went than one session takes")]
     TooManyTracks,
+    #[error("only relayed paths may be used, and neither the server nor the configuration names a TURN server")]
+    NoRelay,
     #[error("the subject is a track again that was given up before")]
     Returned,
 }
@@ -64,7 +68,7 @@ impl SessionError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Closed(closed) => closed.is_final(),
-            Self::Codec(_) => true,
+            Self::Codec(_) | Self::NoRelay => true,
             _ => false,
         }
     }
@@ -164,6 +168,10 @@ impl Session {
         let mut tunnels = Vec::new();
         let (mut send_ice, mut receive_ice) = (setting.ice(&sending), setting.ice(&receiving));
         for ice in [&mut send_ice, &mut receive_ice] {
+            let mut urls = ice.servers.iter().flat_map(|server| &server.urls);
+            if ice.relay_only && !urls.any(|url| url.starts_with("turn")) {
+                return Err(SessionError::NoRelay);
+            }
             tunnels.extend(turn_over_tls::bridge(&mut ice.servers, &setting.tls).await);
         }
         let (sender, receiver) = tokio::try_join!(
@@ -205,12 +213,10 @@ impl Session {
                 Next::Sender(event) => self.sender_event(setting, event),
                 Next::Receiver(event) => self.receiver_event(setting, choice, event).await,
                 Next::Late(direction) => Err(SessionError::NotConnected(direction)),
-                Next::Adapt => {
-                    if let Some(media) = &mut self.media {
-                        media.sender.adapt().await;
-                    }
-                    Ok(())
-                }
+                Next::Adapt => match &mut self.media {
+                    Some(media) => media.sender.adapt().await,
+                    None => Ok(()),
+                },
             };
             if let Err(error) = done {
                 return error;
@@ -381,6 +387,7 @@ impl Session {
         match event {
             PeerEvent::Connected => {
                 if let Some(media) = &mut self.media {
+                    tracing::debug!("the sending transport is connected");
                     media.send_deadline = None;
                     setting.plugs.screen.attach(media.sender.branch.pictures());
                 }
@@ -401,6 +408,7 @@ impl Session {
         match event {
             PeerEvent::Connected => {
                 if let Some(media) = &mut self.media {
+                    tracing::debug!("the receiving transport is connected");
                     media.receive_deadline = None;
                 }
             }

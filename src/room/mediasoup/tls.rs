@@ -46,8 +46,9 @@ pub fn client_config(ca_file: Option<&Path>, accept_any: bool) -> Result<Arc<Cli
     if let Some(path) = ca_file {
         let failed = |reason: String| TlsError::Authority { path: path.to_owned(), reason };
         let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let certificates: Vec<_> =
-            CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| failed(error.to_string()))?;
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+            .collect::<Result<_, _>>()
+            .map_err(|error| failed(error.to_string()))?;
         if certificates.is_empty() {
             return Err(failed("no PEM certificate in it".into()));
         }

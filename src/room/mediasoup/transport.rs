@@ -58,10 +58,11 @@ impl Candidate {
         let address = offered.address.or(offered.ip)?;
         let is_host = !address.is_empty()
             && address.len() <= 253
-            && (address.parse::<IpAddr>().is_ok() || address.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)));
+            && (address.parse::<IpAddr>().is_ok()
+                || address.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b)));
         let foundation = offered.foundation;
-        let is_foundation =
-            (1..=32).contains(&foundation.len()) && foundation.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
+        let is_foundation = (1..=32).contains(&foundation.len())
+            && foundation.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/".contains(&b));
         let is_tcp = match offered.protocol.as_str() {
             "udp" => false,
             "tcp" if offered.tcp_type.as_deref().is_none_or(|tcp_type| tcp_type == "passive") => true,
@@ -127,7 +128,8 @@ fn usable_servers(servers: Vec<IceServer>) -> Vec<IceServer> {
     for mut server in servers.into_iter().take(MAX_ICE_SERVERS) {
         let (username, credential) = (server.username.clone(), server.credential.clone());
         server.urls.retain(|url| {
-            let alone = IceServer { urls: vec![url.clone()], username: username.clone(), credential: credential.clone() };
+            let alone =
+                IceServer { urls: vec![url.clone()], username: username.clone(), credential: credential.clone() };
             match ice::check(&alone) {
                 Ok(()) => true,
                 Err(error) => {
@@ -207,9 +209,12 @@ pub(super) mod tests {
         assert_eq!(without(|d| d["iceParameters"]["usernameFragment"] = json!("a\r\na=x: evil")), TransportError::Ice);
         assert_eq!(without(|d| d["dtlsParameters"]["fingerprints"] = json!([])), TransportError::Fingerprint);
         assert_eq!(without(|d| d["iceCandidates"] = json!([])), TransportError::Candidates);
-        for (field, bad) in
-            [("address", json!("1.2.3.4 evil")), ("foundation", json!("a b")), ("protocol", json!("x")), ("port", json!(0))]
-        {
+        for (field, bad) in [
+            ("address", json!("1.2.3.4 evil")),
+            ("foundation", json!("a b")),
+            ("protocol", json!("x")),
+            ("port", json!(0)),
+        ] {
             let mut description = description();
             description["iceCandidates"][0][field] = bad;
             assert_eq!(parsed(description).unwrap().candidates.len(), 1, "{field}");

@@ -160,8 +160,7 @@ impl Connection {
         let refused = |error: SocketError| OpenError::Refused(reason(&error));
         let mut request = url.as_str().into_client_request().map_err(refused)?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("protoo"));
-        let config =
-            WebSocketConfig::default().max_message_size(Some(MAX_BYTES)).max_frame_size(Some(MAX_BYTES));
+        let config = WebSocketConfig::default().max_message_size(Some(MAX_BYTES)).max_frame_size(Some(MAX_BYTES));
         let connector = Some(Connector::Rustls(tls));
         let opening = tokio_tungstenite::connect_async_tls_with_config(request, Some(config), true, connector);
         let (socket, _) =
@@ -287,7 +286,9 @@ impl Dispatcher {
             Some(Ok(tungstenite::Message::Close(frame))) => Some(Closed {
                 code: frame.as_ref().map(|frame| frame.code.into()),
                 reason: match frame {
-                    Some(frame) => format!("closed by the server with code {} {:?}", u16::from(frame.code), &*frame.reason),
+                    Some(frame) => {
+                        format!("closed by the server with code {} {:?}", u16::from(frame.code), &*frame.reason)
+                    }
                     None => "closed by the server".into(),
                 },
             }),

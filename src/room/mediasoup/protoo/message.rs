@@ -157,7 +157,10 @@ mod tests {
                 r#"{"data":{"peerId":"x"},"method":"peerClosed","notification":true}"#,
             ),
         ] {
-            assert_eq!(serde_json::from_str::<Value>(&message.to_text()).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+            assert_eq!(
+                serde_json::from_str::<Value>(&message.to_text()).unwrap(),
+                serde_json::from_str::<Value>(text).unwrap()
+            );
             assert_eq!(Message::parse(text), Ok(message));
         }
     }
