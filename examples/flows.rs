@@ -1,16 +1,19 @@
-//! Processor time and memory of the service under 1, 2, 4 and 8 flows, as totals of its process.
+//! Processor time, memory and delays of the service under 1, 2, 4 and 8 flows, as totals of its process.
 //!
 //!     cargo run --release --example flows -- CLIP [FLOWS ...]
 //!
 //! The service runs as a process of its own (`vision-service` beside this program). Each flow gets a subject that sends the
 //! clip in a loop, VP8, 640x480, 30 frames a second; the service sends 15 and analyses at most 15. The flows stay in
-//! the challenge for as long as it is measured: the only gesture asked for cannot be completed. Processor time is
-//! that of the service alone; the subjects' is not in it, but takes its share of the machine.
+//! the challenge for as long as it is measured: they are asked to blink, more often than the clip can. Processor time is
+//! that of the service alone; the subjects, which only encode, need about as much again, so that two cores are more
+//! than busy with eight of them.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use gst::prelude::*;
 use serde_json::{Value, json};
 use vision_service::outbound::install_crypto_provider;
 use vision_service::subject::camera::Source;
@@ -18,10 +21,9 @@ use vision_service::subject::{GstSubject, SubjectOptions};
 
 const PORT: u16 = 5917;
 const WARM_UP: Duration = Duration::from_secs(6);
-const MEASURED: Duration = Duration::from_secs(15);
-const GESTURE: &str = r#"{"gestureId": "never", "label": "Hold still", "signal_key": "jawOpen",
-    "total_recommended_max_time": 3600000, "take_picture_at_the_end": true,
-    "instructions": [{"move_to_next_type": "higher", "value": 2.0}]}"#;
+const MEASURED: Duration = Duration::from_secs(20);
+/// Gestures that a flow asks for; no clip has as many in [`WARM_UP`] and [`MEASURED`].
+const BLINKS: usize = 60;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -30,20 +32,86 @@ async fn main() -> anyhow::Result<()> {
     let clip = PathBuf::from(arguments.next().ok_or_else(|| anyhow::anyhow!("usage: flows CLIP [FLOWS ...]"))?);
     let counts: Vec<usize> = arguments.map(|n| n.parse()).collect::<Result<_, _>>()?;
     let counts = if counts.is_empty() { vec![1, 2, 4, 8] } else { counts };
+    let folder = std::env::temp_dir().join(format!("vision-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let done = run(&clip, &counts, &folder).await;
+    std::fs::remove_dir_all(folder)?;
+    done
+}
 
-    println!("| flows | cores | cores per flow | memory | memory per flow | first words after the first frame |");
-    println!("|---|---|---|---|---|---|");
+async fn run(clip: &Path, counts: &[usize], folder: &Path) -> anyhow::Result<()> {
+    let gestures = folder.join("gestures");
+    let ids = write_gestures(&gestures)?;
+    let raw = unpack(clip, &folder.join("clip.yuv"))?;
+
+    println!("| flows | cores | per flow | memory | per flow | first words | next instruction, median and worst |");
+    println!("|---|---|---|---|---|---|---|");
+    let mut threads = Vec::new();
     for count in counts {
-        measure(&clip, count).await?;
+        threads.push(measure(&raw, *count, &gestures, &ids).await?);
+    }
+    println!("\nWhere the time goes, in cores per flow:\n");
+    println!("| flows | {} |", counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "));
+    println!("|---|{}", "---|".repeat(counts.len()));
+    let names: std::collections::BTreeSet<_> = threads.iter().flat_map(BTreeMap::keys).collect();
+    for name in names {
+        let cells: Vec<_> = threads.iter().map(|t| format!("{:.3}", t.get(name).unwrap_or(&0.0))).collect();
+        println!("| {name} | {} |", cells.join(" | "));
     }
     Ok(())
 }
 
-async fn measure(clip: &std::path::Path, count: usize) -> anyhow::Result<()> {
-    let folder = std::env::temp_dir().join(format!("vision-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join("never.json"), GESTURE)?;
-    let service = Service::start(&folder)?;
+/// As many copies of the blink as nobody gets through.
+fn write_gestures(folder: &Path) -> anyhow::Result<Vec<String>> {
+    std::fs::create_dir_all(folder)?;
+    let mut gesture: Value = serde_json::from_str(include_str!("../assets/gestures/blink.json"))?;
+    gesture["total_recommended_max_time"] = json!(3_600_000);
+    (0..BLINKS)
+        .map(|n| {
+            let id = format!("blink{n}");
+            gesture["gestureId"] = json!(id);
+            std::fs::write(folder.join(format!("{id}.json")), gesture.to_string())?;
+            Ok(id)
+        })
+        .collect()
+}
+
+/// Decodes and scales the clip once, so that the subjects need not; a picture becomes a second of itself.
+fn unpack(clip: &Path, raw: &Path) -> anyhow::Result<Source> {
+    vision_service::media::init()?;
+    let is_still = clip.extension().is_some_and(|e| e == "png" || e == "jpg");
+    let freeze = if is_still { "! videoconvert ! imagefreeze num-buffers=30" } else { "" };
+    let pipeline = gst::parse::launch(&format!(
+        "filesrc name=in ! decodebin {freeze} ! videorate ! videoscale add-borders=true ! videoconvert
+         ! video/x-raw,format=I420,width=640,height=480,framerate=30/1,pixel-aspect-ratio=1/1 ! filesink name=out"
+    ))?
+    .downcast::<gst::Pipeline>()
+    .map_err(|_| anyhow::anyhow!("not a pipeline"))?;
+    for (name, path) in [("in", clip), ("out", raw)] {
+        pipeline.by_name(name).ok_or_else(|| anyhow::anyhow!("no {name}"))?.set_property("location", path);
+    }
+    pipeline.set_state(gst::State::Playing)?;
+    let bus = pipeline.bus().ok_or_else(|| anyhow::anyhow!("no bus"))?;
+    let end = bus.timed_pop_filtered(None, &[gst::MessageType::Eos, gst::MessageType::Error]);
+    pipeline.set_state(gst::State::Null)?;
+    if let Some(gst::MessageView::Error(error)) = end.as_ref().map(|message| message.view()) {
+        anyhow::bail!("{}: {}", clip.display(), error.error());
+    }
+    Ok(Source::Launch(format!(
+        "filesrc location={} blocksize=460800 ! rawvideoparse format=i420 width=640 height=480 framerate=30/1",
+        raw.display()
+    )))
+}
+
+/// Prints a row, and returns the cores per flow by name of thread.
+async fn measure(
+    source: &Source,
+    count: usize,
+    gestures: &Path,
+    ids: &[String],
+) -> anyhow::Result<BTreeMap<String, f64>> {
+    let Source::Launch(source) = source else { anyhow::bail!("an unpacked clip") };
+    let service = Service::start(gestures, ids)?;
     service.ready().await?;
     let idle = service.memory()?;
     let mut subjects = Vec::new();
@@ -53,54 +121,78 @@ async fn measure(clip: &std::path::Path, count: usize) -> anyhow::Result<()> {
         let answer: Value =
             reqwest::Client::new().post(service.url("/join-call")).json(&body).send().await?.json().await?;
         flows.push(answer["flow_id"].as_str().unwrap_or_default().to_owned());
-        let mut options = SubjectOptions::new(format!("ws://127.0.0.1:{PORT}/call/bench-{n}/ws"), source(clip));
-        options.size = Some((640, 480));
+        let url = format!("ws://127.0.0.1:{PORT}/call/bench-{n}/ws");
+        let options = SubjectOptions { watches: false, ..SubjectOptions::new(url, Source::Launch(source.clone())) };
         subjects.push(GstSubject::join(options).await?);
     }
     tokio::time::sleep(WARM_UP).await;
     let (begun, before) = (Instant::now(), service.processor_time()?);
     tokio::time::sleep(MEASURED).await;
-    let cores = (service.processor_time()? - before) / begun.elapsed().as_secs_f64();
+    let (after, seconds) = (service.processor_time()?, begun.elapsed().as_secs_f64());
     let memory = service.memory()?;
+
     let mut first_words = Vec::new();
+    let mut reactions = Vec::new();
     for flow in &flows {
         let status: Value = reqwest::get(service.url(&format!("/flows/{flow}"))).await?.json().await?;
         anyhow::ensure!(status["state"] == "challenge", "a flow left the challenge: {status}");
         first_words.extend(status["first_text_after_ms"].as_u64());
+        let gestures = status["timings"]["gestures"].as_array().into_iter().flatten();
+        reactions.extend(gestures.filter_map(|gesture| gesture["reaction_ms"].as_u64()));
     }
-    let slowest = first_words.iter().max().map_or("-".into(), |ms| format!("{ms} ms"));
-    let n = count as f64;
-    println!(
-        "| {count} | {cores:.2} | {:.3} | {:.0} MB (idle {:.0}) | {:.1} MB | {slowest} |",
-        cores / n,
-        memory / 1e3,
-        idle / 1e3,
-        (memory - idle) / n / 1e3
-    );
     for subject in subjects {
         subject.leave().await;
     }
-    std::fs::remove_dir_all(folder)?;
-    Ok(())
-}
 
-fn source(file: &std::path::Path) -> Source {
-    let still = file.extension().is_some_and(|e| e == "png" || e == "jpg");
-    if still { Source::Picture(file.to_owned()) } else { Source::Clip(file.to_owned()) }
+    let n = count as f64;
+    let mut threads = BTreeMap::new();
+    for (thread, (name, time)) in &after.threads {
+        let spent = time - before.threads.get(thread).map_or(0.0, |(_, time)| *time);
+        *threads.entry(name.clone()).or_insert(0.0) += spent / seconds / n;
+    }
+    threads.retain(|_, cores| *cores >= 0.0005);
+    let cores = (after.total - before.total) / seconds;
+    let slowest = first_words.iter().max().map_or("-".into(), |ms| format!("{ms} ms"));
+    reactions.sort_unstable();
+    let reaction = match reactions.as_slice() {
+        [] => "-".into(),
+        all => format!("{} ms, {} ms ({} times)", all[all.len() / 2], all[all.len() - 1], all.len()),
+    };
+    println!(
+        "| {count} | {cores:.2} | {:.3} | {:.0} MB (idle {:.0}) | {:.1} MB | {slowest} | {reaction} |",
+        cores / n,
+        memory / 1e3,
+        idle / 1e3,
+        (memory - idle) / n / 1e3,
+    );
+    Ok(threads)
 }
 
 /// The service, ended when dropped.
 struct Service(Child);
 
+/// User and system time so far, in seconds.
+struct ProcessorTime {
+    total: f64,
+    /// By number of the thread: its name, without numbers, and its time.
+    threads: BTreeMap<String, (String, f64)>,
+}
+
 impl Service {
-    fn start(gestures: &std::path::Path) -> anyhow::Result<Self> {
+    fn start(gestures: &Path, ids: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("../vision-service");
-        let port = format!("http.port={PORT}");
-        let folders = format!("challenge.folders={}", gestures.display());
-        let settings = ["http.host=127.0.0.1", &port, &folders, "challenge.gestures=never", "challenge.count=1"];
-        let more = ["flow.time_limit=1h", "flow.starting=1s", "flow.max_flows=64"];
+        let settings = [
+            "http.host=127.0.0.1".into(),
+            format!("http.port={PORT}"),
+            format!("challenge.folders={}", gestures.display()),
+            format!("challenge.gestures={}", ids.join(",")),
+            format!("challenge.count={}", ids.len()),
+            "flow.time_limit=1h".into(),
+            "flow.starting=1s".into(),
+            "flow.max_flows=64".into(),
+        ];
         let mut command = Command::new(program);
-        command.arg("serve").args(settings.iter().chain(&more).flat_map(|s| ["--set", s]));
+        command.arg("serve").args(settings.iter().flat_map(|s| ["--set", s]));
         command.env("RUST_LOG", "error").stdout(Stdio::null());
         Ok(Self(command.spawn()?))
     }
@@ -120,13 +212,18 @@ impl Service {
         anyhow::bail!("the service does not start")
     }
 
-    /// User and system time so far, in seconds.
-    fn processor_time(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0)
+    fn processor_time(&self) -> anyhow::Result<ProcessorTime> {
+        let process = PathBuf::from(format!("/proc/{}", self.0.id()));
+        let (_, total) = read_stat(&process.join("stat"))?;
+        let mut threads = BTreeMap::new();
+        for thread in std::fs::read_dir(process.join("task"))? {
+            let thread = thread?;
+            // one that ends meanwhile is not counted
+            if let Ok(stat) = read_stat(&thread.path().join("stat")) {
+                threads.insert(thread.file_name().to_string_lossy().into_owned(), stat);
+            }
+        }
+        Ok(ProcessorTime { total, threads })
     }
 
     /// Resident kilobytes.
@@ -135,6 +232,17 @@ impl Service {
         let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
         Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
     }
+}
+
+/// Name and seconds, out of a `stat` of /proc.
+fn read_stat(file: &Path) -> anyhow::Result<(String, f64)> {
+    let stat = std::fs::read_to_string(file)?;
+    // The name in parentheses may hold spaces; user and system time are the 14th and 15th field.
+    let (head, tail) = stat.rsplit_once(')').unwrap_or_default();
+    let name: String = head.split_once('(').unwrap_or_default().1.chars().filter(|c| !c.is_ascii_digit()).collect();
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+    Ok((name, ticks / 100.0))
 }
 
 impl Drop for Service {

@@ -94,6 +94,9 @@ impl Services {
         let challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
+        if let Err(error) = crate::media::screen::warm_up((config.media.width, config.media.height)) {
+            tracing::warn!(%error, "no picture for a subject could be drawn for a trial");
+        }
         let c = &config;
         let controller =
             ControllerClient::new(ControllerOptions { timeout: c.controller.timeout, ..Default::default() })?;
@@ -275,7 +278,7 @@ fn announce(app: &Application) {
     tracing::info!("listening on {plain}://{}", SocketAddr::new(config.host, app.port()));
     if config.demo {
         println!("On this machine: {plain}://localhost:{}/demo", app.port());
-        if let Some(port) = app.https_port() {
+        if let Some(port) = app.https_port().filter(|_| !config.host.is_loopback()) {
             for address in local_addresses().into_iter().filter(|a| !a.is_loopback()) {
                 println!("On the local network: https://{}/demo", SocketAddr::new(address, port));
             }

@@ -41,7 +41,7 @@ async fn server(options: RoomServerOptions) -> RoomServer {
 async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
     let frames = Frames::default();
     let screen = Screen::start(ScreenOptions::default());
-    screen.show(View { message: "Hello".into(), ..View::default() });
+    screen.show(View { message: "Hello".into(), ..View::default() }, None);
     let sinks = [screen.sink(), frames.sink()];
     let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
     let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };

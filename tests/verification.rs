@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use vision_models::manifest::ModelFolder;
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectOptions};
 
@@ -45,26 +46,54 @@ async fn outcome(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_live_person_with_their_own_reference_is_verified_and_another_is_not() {
+async fn with_each_embedding_a_live_person_with_their_own_reference_is_verified_and_another_is_not() {
     let _turn = serial().await;
-    let name = "a_live_person_with_their_own_reference_is_verified_and_another_is_not";
+    let name = "with_each_embedding_a_live_person_with_their_own_reference_is_verified_and_another_is_not";
     let (Some(person), Some(other)) = (asset(name, "lp_d12.mp4"), asset(name, "salma.jpeg")) else { return };
     let own =
         TestController::start(Behaviour { references: vec![frame_of(&person, 0.2)], ..Behaviour::default() }).await;
     let others = TestController::start(Behaviour { references: vec![data_url(&other)], ..Behaviour::default() }).await;
-    let service = service::start(&QUICK).await;
+    let installed = ModelFolder::find(None).unwrap().embeddings();
+    assert!(!installed.is_empty());
+    for embedding in installed.iter().map(|installed| &installed.model.id) {
+        let settings: Vec<_> = QUICK.into_iter().chain([("matching.embedding", embedding.as_str())]).collect();
+        let service = service::start(&settings).await;
+        let token = format!("own-{embedding}");
+        let flow = service.join("own", &own.url(), &token).await;
+        let visitor = subject(&service, "own", clip(&person)).await;
+        let (heard, status) = outcome(&service, &own, &flow, &token).await;
+        assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{embedding}: {status}");
+        let gestures = status["timings"]["gestures"].as_array().unwrap();
+        assert_eq!(gestures.len(), 2, "{status}");
+        assert!(gestures.iter().all(|gesture| gesture["reaction_ms"].is_u64()), "{status}");
+        visitor.leave().await;
 
-    let flow = service.join("own", &own.url(), "own").await;
-    let visitor = subject(&service, "own", clip(&person)).await;
-    let (heard, status) = outcome(&service, &own, &flow, "own").await;
-    assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{status}");
-    assert_eq!(status["timings"]["gestures"].as_array().unwrap().len(), 2, "{status}");
-    visitor.leave().await;
+        let token = format!("other-{embedding}");
+        let flow = service.join("other", &others.url(), &token).await;
+        let visitor = subject(&service, "other", clip(&person)).await;
+        let (heard, status) = outcome(&service, &others, &flow, &token).await;
+        assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("no_match")), "{embedding}: {status}");
+        visitor.leave().await;
+        service.stop().await;
+    }
+}
 
-    let flow = service.join("other", &others.url(), "other").await;
-    let visitor = subject(&service, "other", clip(&person)).await;
-    let (heard, status) = outcome(&service, &others, &flow, "other").await;
-    assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("no_match")), "{status}");
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_turns_each_way_is_seen() {
+    let _turn = serial().await;
+    let Some(person) = asset("a_head_that_turns_each_way_is_seen", "lp_d12.mp4") else { return };
+    let controller =
+        TestController::start(Behaviour { references: vec![frame_of(&person, 0.2)], ..Behaviour::default() }).await;
+    let turns = [("challenge.gestures", "turnLeft,turnRight"), ("challenge.count", "2")];
+    let settings: Vec<_> = QUICK.into_iter().chain(turns).collect();
+    let service = service::start(&settings).await;
+    let flow = service.join("turn", &controller.url(), "turn").await;
+    let visitor = subject(&service, "turn", clip(&person)).await;
+    let (heard, status) = outcome(&service, &controller, &flow, "turn").await;
+    assert_eq!(heard, "success", "{status}");
+    let mut asked: Vec<_> = status["timings"]["gestures"].as_array().unwrap().iter().map(|g| &g["gesture"]).collect();
+    asked.sort_by_key(ToString::to_string);
+    assert_eq!(asked, [&json!("turnLeft"), &json!("turnRight")], "{status}");
     visitor.leave().await;
     service.stop().await;
 }

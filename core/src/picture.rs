@@ -138,3 +138,21 @@ impl std::fmt::Debug for RgbPicture {
         write!(f, "RgbPicture({}x{})", self.width, self.height)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i420_is_bt601_limited() {
+        // Black, white, and the red of BT.601 (Y 81, U 90, V 240), in a 3x2 picture with padding.
+        for (y, u, v, rgb) in [(16, 128, 128, [0, 0, 0]), (235, 128, 128, [255, 255, 255]), (81, 90, 240, [254, 0, 0])]
+        {
+            let luma = [y, y, y, 0, y, y, y, 0];
+            let view = I420View { y: &luma, u: &[u, u], v: &[v, v], y_stride: 4, uv_stride: 2, width: 3, height: 2 };
+            for pixel in PictureView::I420(view).to_rgb().data.chunks(3) {
+                assert!(pixel.iter().zip(rgb).all(|(a, b)| a.abs_diff(b) <= 1), "{pixel:?} {rgb:?}");
+            }
+        }
+    }
+}

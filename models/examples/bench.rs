@@ -3,8 +3,8 @@
 //!     cargo run --release -p vision-models --example bench [PICTURE]
 //!     cargo run --release -p vision-models --example bench memory [PICTURE]
 //!
-//! The second prints what a process with an engine of two workers holds in memory. Without a picture, or without a face
-//! in it, the networks run on noise: they cost the same.
+//! The second prints what a process with an engine of two workers holds in memory. The picture is the demo's unless
+//! another one is named; without a face in it only the detector runs.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -180,16 +180,12 @@ fn noise() -> impl Iterator<Item = u8> {
     })
 }
 
-/// The picture cut to 640x480, or noise.
+/// The picture cut to 640x480.
 fn frame(path: Option<&str>) -> Result<RgbPicture, Box<dyn std::error::Error>> {
-    let data = match path {
-        Some(path) => {
-            let picture = image::open(Path::new(path))?;
-            picture.resize_to_fill(WIDTH as u32, HEIGHT as u32, image::imageops::Triangle).to_rgb8().into_raw()
-        }
-        None => noise().take(3 * WIDTH * HEIGHT).collect(),
-    };
-    Ok(RgbPicture { data, width: WIDTH, height: HEIGHT })
+    let path = path.unwrap_or(concat!(env!("CARGO_MANIFEST_DIR"), "/../assets/demo/astronaut.png"));
+    let picture = image::open(Path::new(path)).map_err(|error| format!("{path}: {error}"))?;
+    let picture = picture.resize_to_fill(WIDTH as u32, HEIGHT as u32, image::imageops::Triangle);
+    Ok(RgbPicture { data: picture.to_rgb8().into_raw(), width: WIDTH, height: HEIGHT })
 }
 
 /// BT.601 limited range, chroma as the mean of four pixels.

@@ -36,5 +36,9 @@ pub fn run(config: &Config, json: bool, out: &mut impl Write) -> Result<(), Mode
 }
 
 fn state(state: &State) -> String {
-    format!("{state:?}")
+    match state {
+        State::Present => "present".into(),
+        State::Missing => "missing".into(),
+        State::Bad(reason) => format!("unusable: {reason}"),
+    }
 }

@@ -95,6 +95,8 @@ impl Reader<'_> {
         }
         if self.entry("http.api_token").raw.is_empty() {
             notices.push("API_TOKEN is not set: everybody who reaches this port can start flows".into());
+        } else if self.required::<bool>("http.demo") {
+            notices.push("API_TOKEN is set: the page /demo wants it too, and a browser cannot send it".into());
         }
         notices
     }

@@ -237,6 +237,11 @@ impl Machine {
         &self.timeline
     }
 
+    /// What followed the last completed gesture was on the subject's screen this long after it.
+    pub fn reacted(&mut self, after: Duration) {
+        self.timeline.reacted(after);
+    }
+
     /// The time by which the outcome is decided at the latest.
     pub fn deadline(&self) -> Instant {
         self.deadline

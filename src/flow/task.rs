@@ -170,7 +170,7 @@ impl Task {
         match action {
             Action::Show(scene) => {
                 if let Some(screen) = &self.screen {
-                    screen.show(self.words.view(&scene));
+                    screen.show(self.words.view(&scene), analysed.map(|result| result.submitted));
                 }
             }
             Action::TakePicture => {
@@ -250,7 +250,10 @@ impl Task {
     }
 
     /// Makes the present state visible to `GET /flows/{id}`.
-    fn publish(&self) {
+    fn publish(&mut self) {
+        if let Some(reaction) = self.screen.as_ref().and_then(Screen::take_reaction) {
+            self.machine.reacted(reaction);
+        }
         let machine = &self.machine;
         let first_text = self.screen.as_ref().and_then(Screen::first_text_after);
         self.admission.update(|status| {

@@ -1,6 +1,6 @@
 //! What happened when in a flow, for `GET /flows/{id}` and the figures.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -43,6 +43,10 @@ pub struct GestureMoments {
     /// It was seen to be completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completed_ms: Option<u64>,
+    /// From the frame that completed it, as it came out of the decoder, to the first picture with what was shown next going
+    /// into the encoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaction_ms: Option<u64>,
 }
 
 impl Timeline {
@@ -70,13 +74,22 @@ impl Timeline {
 
     pub(super) fn asked(&mut self, gesture: &str, now: Instant) {
         let asked_ms = self.ms(now);
-        self.moments.gestures.push(GestureMoments { gesture: gesture.into(), asked_ms, completed_ms: None });
+        let gesture = gesture.into();
+        self.moments.gestures.push(GestureMoments { gesture, asked_ms, completed_ms: None, reaction_ms: None });
     }
 
     pub(super) fn completed(&mut self, now: Instant) {
         let at = self.ms(now);
         if let Some(last) = self.moments.gestures.last_mut() {
             last.completed_ms = Some(at);
+        }
+    }
+
+    /// What the subject was shown after the last completed gesture took this long to appear.
+    pub(super) fn reacted(&mut self, reaction: Duration) {
+        let completed = self.moments.gestures.iter_mut().rfind(|gesture| gesture.completed_ms.is_some());
+        if let Some(gesture) = completed {
+            gesture.reaction_ms.get_or_insert(reaction.as_millis() as u64);
         }
     }
 

@@ -108,8 +108,10 @@ pub fn init() -> Result<(), MediaError> {
         gstvision::plugin_register_static().map_err(MediaError::Plugin)?;
         *registered = true;
     }
-    // Loaded now: the first call would wait for the libraries otherwise.
-    let is_missing = |name| gst::ElementFactory::find(name).is_none_or(|factory| factory.load().is_err());
+    // Loaded now: the first call would wait for the libraries otherwise. Those of H264, which few calls use, take 20 MB.
+    let is_late = |name: &str| name.contains("264");
+    let is_missing =
+        |name| gst::ElementFactory::find(name).is_none_or(|factory| !is_late(name) && factory.load().is_err());
     let missing: Vec<_> = ELEMENTS.iter().filter(|(name, _)| is_missing(name)).collect();
     if missing.is_empty() {
         // GStreamer makes one RSA key for the whole process when the first of these is made: 0.1 to 1 s of computing.

@@ -52,6 +52,10 @@ struct Slot {
     view: Arc<SubjectView>,
     /// The view is new: compose now.
     hurry: bool,
+    /// What the new view answers happened then.
+    cause: Option<Instant>,
+    /// How long the last view with a cause took from there to its connection.
+    reaction: Option<Duration>,
     target: Option<gst_app::AppSrc>,
     /// When the first frame came in.
     first_frame: Option<Instant>,
@@ -64,6 +68,14 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Slot> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Draws one picture with words on it, which loads the fonts: the first subject would wait for them otherwise.
+pub fn warm_up(size: (usize, usize)) -> Result<(), glib::BoolError> {
+    let view = SubjectView { message: "?".into(), ..SubjectView::default() };
+    let mut picture = PicturePool::new(size, 1)?.acquire()?;
+    Composer::new().compose(None, &view, Instant::now(), &mut picture.view_mut());
+    Ok(())
 }
 
 impl Screen {
@@ -97,12 +109,20 @@ impl Screen {
         Arc::new(ScreenOutlet { shared: Arc::downgrade(&self.shared) })
     }
 
-    /// Shows another view from now on.
-    pub fn show(&self, view: SubjectView) {
+    /// Shows another view from now on. `cause` is when that happened which it answers, for
+    /// [`Screen::take_reaction`].
+    pub fn show(&self, view: SubjectView, cause: Option<Instant>) {
         let mut slot = self.shared.lock();
         slot.view = Arc::new(view);
         slot.hurry = true;
+        slot.cause = cause;
         self.shared.changed.notify_one();
+    }
+
+    /// How long it took from the cause of a view to the moment at which the first picture with that view was handed to the
+    /// subject's connection. Said once for each view that has a cause and was not replaced before.
+    pub fn take_reaction(&self) -> Option<Duration> {
+        self.shared.lock().reaction.take()
     }
 
     /// How long after the first frame came in the first picture with that frame and any words on it was handed to the
@@ -195,7 +215,9 @@ impl Worker {
                 self.shared.changed.wait_timeout(slot, rest).unwrap_or_else(PoisonError::into_inner).0
             } else {
                 slot.hurry = false;
-                return Some(Work { frame: slot.frame.clone(), view: slot.view.clone(), target: slot.target.clone() });
+                let cause = slot.cause.take();
+                let (frame, view, target) = (slot.frame.clone(), slot.view.clone(), slot.target.clone());
+                return Some(Work { frame, view, target, cause });
             };
         }
     }
@@ -228,8 +250,15 @@ impl Worker {
             // a connection that is just closing refuses; it will be detached
             pushed = target.push_buffer(picture.into_buffer()).is_ok();
         }
-        if pushed && input.is_some() && has_words(&work.view) {
-            self.shared.lock().first_text.get_or_insert_with(Instant::now);
+        if pushed {
+            let done = Instant::now();
+            let mut slot = self.shared.lock();
+            if input.is_some() && has_words(&work.view) {
+                slot.first_text.get_or_insert(done);
+            }
+            if let Some(cause) = work.cause {
+                slot.reaction = Some(done.saturating_duration_since(cause));
+            }
         }
         Ok(())
     }
@@ -244,6 +273,7 @@ struct Work {
     frame: Option<Frame>,
     view: Arc<SubjectView>,
     target: Option<gst_app::AppSrc>,
+    cause: Option<Instant>,
 }
 
 /// When pictures are due.

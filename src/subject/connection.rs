@@ -24,6 +24,7 @@ pub(super) struct Offering {
     pub codec: Codec,
     pub bitrate: u32,
     pub ice: IceOptions,
+    pub watches: bool,
 }
 
 /// One connection, from its offer on.
@@ -41,7 +42,7 @@ impl Connection {
     pub async fn offer(offering: Offering, outlet: &FrameOutlet, lens: Lens) -> Result<(Self, String), SubjectError> {
         let tap = outlet.tap();
         let build = tokio::task::spawn_blocking(move || {
-            let Offering { codec, bitrate, ice } = offering;
+            let Offering { codec, bitrate, ice, watches } = offering;
             let extension = |id, uri: &str| Extension { id, uri: uri.into() };
             let extensions =
                 vec![extension(TRANSPORT_CC_ID, TRANSPORT_CC_URI), extension(ORIENTATION_ID, VIDEO_ORIENTATION_URI)];
@@ -50,7 +51,9 @@ impl Connection {
             mark_orientation(&branch, lens.clone());
             lose_packets(&peer, lens);
             peer.send(&branch, false)?;
-            peer.receive(0, codec, tap)?;
+            if watches {
+                peer.receive(0, codec, tap)?;
+            }
             peer.play()?;
             Ok::<_, PeerError>(Self { peer, events, branch, answered: false, early: Vec::new() })
         });

@@ -57,6 +57,8 @@ pub struct SubjectOptions {
     pub ice: IceOptions,
     /// Gets what the service sends, on a GStreamer thread: must not block.
     pub on_frame: Option<FrameSink>,
+    /// Whether what the service sends is decoded at all, in a built-in room.
+    pub watches: bool,
 }
 
 impl SubjectOptions {
@@ -72,6 +74,7 @@ impl SubjectOptions {
             codec: Codec::Vp8,
             ice: IceOptions { loopback: true, ..IceOptions::default() },
             on_frame: None,
+            watches: true,
         }
     }
 }
@@ -132,7 +135,7 @@ pub struct GstSubject {
 impl GstSubject {
     /// Switches the camera on and goes to the room.
     pub async fn join(options: SubjectOptions) -> Result<Self, SubjectError> {
-        let SubjectOptions { url, room, source, size, framerate, bitrate, codec, ice, on_frame } = options;
+        let SubjectOptions { url, room, source, size, framerate, bitrate, codec, ice, on_frame, watches } = options;
         crate::media::init()?;
         let (event_sender, events) = mpsc::unbounded_channel();
         let (commands, command_receiver) = mpsc::unbounded_channel();
@@ -150,7 +153,7 @@ impl GstSubject {
             events: event_sender,
             commands: command_receiver,
             camera: camera.lens(),
-            offering: connection::Offering { codec, bitrate, ice },
+            offering: connection::Offering { codec, bitrate, ice, watches },
             on_frame,
         };
         let task = tokio::spawn(session.run(socket));

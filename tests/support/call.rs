@@ -61,7 +61,7 @@ impl House {
     pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
         let frames = Frames::default();
         let screen = Screen::start(ScreenOptions::default());
-        screen.show(View { message: "Hello".into(), ..View::default() });
+        screen.show(View { message: "Hello".into(), ..View::default() }, None);
         let sinks = [screen.sink(), frames.sink()];
         let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
         let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };

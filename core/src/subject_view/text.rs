@@ -178,12 +178,9 @@ mod tests {
 
     const LONG: &str = "Sin dejar de mirar a la cámara: gire la cabeza a la derecha y vuelva";
 
-    fn fitted(text: &str, font: f64, width: f64, height: f64) -> Option<Fitted> {
-        if !fonts_available() {
-            eprintln!("SKIPPED text: needs fonts (install fonts-dejavu-core or fonts-noto-core)");
-            return None;
-        }
-        Some(Fitted::new(text, font, width, height).expect("there are fonts"))
+    fn fitted(text: &str, font: f64, width: f64, height: f64) -> Fitted {
+        assert!(fonts_available(), "tests need fonts (Debian package fonts-dejavu-core or fonts-noto-core)");
+        Fitted::new(text, font, width, height).expect("there are fonts")
     }
 
     #[test]
@@ -198,7 +195,7 @@ mod tests {
         ];
         for text in texts {
             for (width, height) in [(600.0, 100.0), (430.0, 170.0), (140.0, 28.0), (60.0, 30.0)] {
-                let Some(fitted) = fitted(text, 36.0, width, height) else { return };
+                let fitted = fitted(text, 36.0, width, height);
                 assert!(fitted.width <= width && fitted.height <= height, "{text} in {width}x{height}");
                 let cut = fitted.layout.is_ellipsized();
                 assert!(!cut || (width < 100.0 && text.len() > 30), "{text} in {width}x{height} is cut");
@@ -208,15 +205,15 @@ mod tests {
 
     #[test]
     fn letters_are_as_large_as_wanted_where_they_fit() {
-        let Some(short) = fitted("Blink slowly", 36.0, 600.0, 100.0) else { return };
+        let short = fitted("Blink slowly", 36.0, 600.0, 100.0);
         assert_eq!((short.font(), short.lines().len()), (36.0, 1));
-        let Some(long) = fitted(LONG, 36.0, 200.0, 100.0) else { return };
+        let long = fitted(LONG, 36.0, 200.0, 100.0);
         assert!((SMALLEST..30.0).contains(&long.font()), "{}", long.font());
     }
 
     #[test]
     fn words_stay_whole_and_lines_are_balanced() {
-        let Some(fitted) = fitted(LONG, 34.0, 600.0, 100.0) else { return };
+        let fitted = fitted(LONG, 34.0, 600.0, 100.0);
         let lines = fitted.lines();
         assert_eq!(lines.join(" "), LONG);
         let lengths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();

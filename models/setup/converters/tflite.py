@@ -9,6 +9,7 @@ import math
 import numpy as np
 import tflite
 
+from converters import prelu
 from converters.graph import Graph
 
 OPERATOR_NAMES = {code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)}
@@ -60,6 +61,7 @@ class Converter:
             method(operator, inputs, outputs[0])
         for tensor, result_name in zip(results, result_names, strict=True):
             self.graph.output("Identity", [self.as_nhwc(tensor)], result_name, node_name=f"out_{result_name}")
+        prelu.expand(self.graph)
         self.graph.drop_unused(result_names)
         return self.graph.finish(
             name,
@@ -185,7 +187,8 @@ class Converter:
     def prelu(self, _operator, inputs, output):
         slope = self.value(inputs[1])
         assert slope.size == slope.shape[-1], "one slope per channel"
-        self.nchw[output] = self.graph.prelu(self.as_nchw(inputs[0]), slope)
+        slopes = self.graph.constant(slope.astype(np.float32).reshape(-1, 1, 1), "slope")
+        self.nchw[output] = self.graph.node("PRelu", [self.as_nchw(inputs[0]), slopes])
 
     # ---- element by element: in whichever layout the operands are -------------------------------------------
 

@@ -1,6 +1,6 @@
-"""The OpenVINO converter on a network small enough to do by hand.
+"""The OpenVINO converter on a network small enough to do by hand, and what becomes of PReLU.
 
-The other two need no test here: `make models` runs them, and their products' SHA-256 stand in the manifest.
+The other two converters need no test here: `make models` runs them, and their products' SHA-256 stand in the manifest.
 """
 
 import os
@@ -58,13 +58,64 @@ print(ReferenceEvaluator(model).run(["embedding"], {"input": picture})[0].tolist
 """
 
 
-class OpenVino(Case):
-    def test_a_small_network_gives_what_it_should(self):
+# Residual blocks whose PReLUs have slopes of every kind, before a sum, a convolution of each kind and a MaxPool.
+PRELU = """
+import copy
+import numpy as np, onnx
+from onnx.reference import ReferenceEvaluator
+from converters import prelu
+from converters.graph import Graph
+
+random = np.random.default_rng(7)
+graph = Graph()
+
+def conv(x, shape, **options):
+    weights, bias = (random.normal(size=s).astype(np.float32) for s in (shape, shape[:1]))
+    return graph.node("Conv", [x, graph.constant(weights), graph.constant(bias)], kernel_shape=shape[2:], **options)
+
+def bend(x, *slopes):
+    slopes = np.array(slopes, np.float32).reshape(-1, 1, 1)
+    return graph.node("PRelu", [x, graph.constant(slopes)])
+
+first = bend(conv("picture", (4, 1, 1, 1)), 0.25, 1, 3, -2)
+narrow = bend(conv(first, (4, 4, 1, 1)), 0.5, 2, -1, 0)
+narrow = conv(narrow, (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1])
+second = bend(graph.node("Add", [first, conv(narrow, (4, 4, 1, 1))]), 5, 0, 1.5, 0.5)
+deep = bend(conv(second, (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1]), 1.25, 0.1, -4, 0.5)
+total = bend(graph.node("Add", [second, conv(deep, (4, 4, 1, 1))]), 2, 0.1, -1, 7)
+pooled = graph.node("MaxPool", [total], kernel_shape=[2, 2], strides=[2, 2])
+graph.output("Add", [pooled, conv(total, (4, 4, 2, 2), strides=[2, 2])], "result")
+before = copy.deepcopy(graph)
+prelu.expand(graph)
+graph.drop_unused(["result"])
+assert all(node.op_type != "PRelu" for node in graph.nodes)
+constants = [onnx.numpy_helper.to_array(constant) for constant in graph.constants]
+assert any(np.any(array == -3) for array in constants), "no channel was turned round"
+assert (8, 1, 3, 3) in {array.shape for array in constants}, "no PReLU was split"
+picture = random.normal(size=(1, 1, 8, 8)).astype(np.float32)
+ends = {"picture": [1, 1, 8, 8]}, {"result": [1, 4, 4, 4]}
+results = [ReferenceEvaluator(onnx.load_from_string(g.finish("g", *ends))).run(None, {"picture": picture})[0]
+           for g in (before, graph)]
+largest = np.abs(results[0]).max()
+difference = np.abs(results[0] - results[1]).max() / largest
+print(largest > 1, "same" if difference < 1e-5 else difference)
+"""
+
+
+class Converters(Case):
+    def run_program(self, program, data=b""):
         environment = Tools(CACHE).environment
         if not (environment / ".packages-complete").exists():
-            print("SKIPPED OpenVino: needs the converters' packages (made by the first `make models`)", file=sys.stderr)
+            print(f"SKIPPED {self.id()}: needs the converters' packages (made by `make models`)", file=sys.stderr)
             raise unittest.SkipTest("no environment")
-        command = [environment / "bin" / "python", "-c", textwrap.dedent(PROGRAM)]
-        done = subprocess.run(command, cwd=SETUP, input=NETWORK.encode(), capture_output=True, timeout=60, check=False)
+        command = [environment / "bin" / "python", "-B", "-c", textwrap.dedent(program)]
+        done = subprocess.run(command, cwd=SETUP, input=data, capture_output=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        return done.stdout.decode().strip()
+
+    def test_a_small_openvino_network_gives_what_it_should(self):
         # Channel 0: 2x + 1 = 1, 3, -1, -3 -> 1, 3, -0.5, -1.5. Channel 1: -x = -4, -4, 4, 0 -> -2, -2, 4, 0.
-        self.assertEqual(done.stdout.decode().strip(), "[[0.5, 0.0]]", done.stderr.decode())
+        self.assertEqual(self.run_program(PROGRAM, NETWORK.encode()), "[[0.5, 0.0]]")
+
+    def test_prelu_becomes_other_operators_without_changing_the_result(self):
+        self.assertEqual(self.run_program(PRELU), "True same")

@@ -137,7 +137,9 @@ pub struct StreamResult {
     pub picture: Arc<dyn Picture>,
     /// The frame's time in its stream, as submitted.
     pub timestamp: Duration,
-    /// From its submission to the beginning of its analysis.
+    /// When it was submitted.
+    pub submitted: Instant,
+    /// From then to the beginning of its analysis.
     pub queued: Duration,
     /// How long the analysis took, by the clock.
     pub cost: Duration,
@@ -168,7 +170,11 @@ impl Engine {
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = options.workers.map_or(cores.min(MOST_WORKERS), NonZeroUsize::get);
         let networks = (0..workers)
-            .map(|_| Ok(Networks { landmarker: Landmarker::load(&runtime, &folder)? }))
+            .map(|_| {
+                let mut landmarker = Landmarker::load(&runtime, &folder)?;
+                landmarker.warm_up()?;
+                Ok(Networks { landmarker })
+            })
             .collect::<Result<Vec<_>, EngineError>>()?;
 
         let mut models = folder.list();
@@ -278,7 +284,7 @@ impl Worker for Networks {
         let result = match analysis {
             Ok(Ok(analysis)) => {
                 let (queued, cost) = (begun - submitted, begun.elapsed());
-                Ok(StreamResult { analysis, picture, timestamp, queued, cost, tag })
+                Ok(StreamResult { analysis, picture, timestamp, submitted, queued, cost, tag })
             }
             Ok(Err(error)) => Err(error.into()),
             Err(_panic) => {

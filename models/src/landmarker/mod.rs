@@ -26,7 +26,7 @@ pub mod smoothing;
 use std::time::Duration;
 
 use vision_core::face::{Face, FrameAnalysis, Rect};
-use vision_core::picture::PictureView;
+use vision_core::picture::{Picture as _, PictureView, RgbPicture};
 
 use crate::crop::{self, PictureLayoutError};
 use crate::manifest::{ManifestError, ModelFolder};
@@ -131,6 +131,17 @@ impl Landmarker {
             blendshapes: BlendshapeNetwork::load(runtime, &file("face_blendshapes")?)?,
             geometry: Geometry::load(&file("face_geometry")?)?,
         })
+    }
+
+    /// Runs every network once, on grey: the first run of each sets its memory up (and, on a GPU, chooses its kernels).
+    pub fn warm_up(&mut self) -> Result<(), LandmarkerError> {
+        const SIDE: usize = 64;
+        let grey = RgbPicture { data: vec![128; 3 * SIDE * SIDE], width: SIDE, height: SIDE };
+        self.detector.detect(&grey.view())?;
+        let whole = NormalizedRegion { cx: 0.5, cy: 0.5, width: 1.0, height: 1.0, rotation: 0.0 };
+        let mesh = self.mesh.run(&grey.view(), &whole)?;
+        self.face(mesh, SIDE, SIDE)?;
+        Ok(())
     }
 
     /// Every face of a single picture, best detection first, at most `max_faces` (and never more than [`MAX_FACES`]).

@@ -5,7 +5,7 @@ use vision_models::antispoof::Antispoof;
 use vision_models::embedding::{Embedder, Embedding};
 use vision_models::landmarker::Landmarker;
 
-use crate::support::{Clip, landmarker, models, picture, runtime, shared};
+use crate::support::{Clip, landmarker, models, picture, runtime, shared, skipped};
 
 fn embed(landmarker: &mut Landmarker, embedder: &mut Embedder, picture: &RgbPicture) -> Embedding {
     let faces = landmarker.picture(&picture.view(), 1).unwrap();
@@ -67,7 +67,7 @@ fn skin_and_print_have_different_scores() {
     let models = models();
     let mut antispoof = match Antispoof::load(&runtime(&models), &models) {
         Ok(antispoof) => antispoof,
-        Err(reason) => return eprintln!("SKIPPED skin_and_print_have_different_scores: {reason}"),
+        Err(reason) => return skipped("skin_and_print_have_different_scores", &reason.to_string()),
     };
     let mut landmarker = landmarker();
     let mut score = |name: &str| {

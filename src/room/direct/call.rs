@@ -12,6 +12,7 @@ use crate::media::branch::{SendBranch, SendOptions};
 use crate::media::ice::{self, RemoteCandidate};
 use crate::media::peer::{Peer, PeerError, PeerEvent};
 use crate::media::sdp::{Chosen, Offer};
+use crate::redact::shorten;
 use crate::room::{Plugs, RoomCommand, RoomEnd, RoomEvent, RoomOptions};
 
 /// How long the jitter buffer waits for a packet that is late or sent again.
@@ -125,7 +126,7 @@ impl Call {
                 Next::TooLong => self.failed(&format!("not connected within {CONNECT_LIMIT:?}")),
             }
             if self.failures >= MAX_FAILURES {
-                tracing::error!(room = self.seat.room, "{MAX_FAILURES} connections with the subject failed");
+                tracing::error!(room = shorten(&self.seat.room), "{MAX_FAILURES} connections with the subject failed");
                 self.emit(RoomEvent::Closed).await;
                 break;
             }
@@ -165,7 +166,7 @@ impl Call {
     }
 
     async fn emit(&self, event: RoomEvent) {
-        tracing::info!(room = self.seat.room, ?event, "room");
+        tracing::info!(room = shorten(&self.seat.room), ?event, "room");
         // closed when the flow is leaving
         let _ = self.end.events.send(event).await;
     }
@@ -177,7 +178,7 @@ impl Call {
     }
 
     fn complain(&self, message: String) {
-        tracing::info!(room = self.seat.room, message, "the subject's page was told of an error");
+        tracing::info!(room = shorten(&self.seat.room), message, "the subject's page was told of an error");
         self.tell(ServerMessage::Error { message });
     }
 
@@ -247,7 +248,7 @@ impl Call {
                 self.tell(ServerMessage::Answer { sdp });
             }
             Err(error) => {
-                tracing::warn!(room = self.seat.room, %error, "the offer could not be answered");
+                tracing::warn!(room = shorten(&self.seat.room), %error, "the offer could not be answered");
                 self.complain("the offer could not be answered".into());
                 self.failed(&error.to_string());
             }
@@ -300,7 +301,7 @@ impl Call {
 
     /// The connection does not work (any more): asks for another, unless that has been tried enough.
     fn failed(&mut self, reason: &str) {
-        tracing::warn!(room = self.seat.room, reason, "the connection with the subject failed");
+        tracing::warn!(room = shorten(&self.seat.room), reason, "the connection with the subject failed");
         self.failures += 1;
         self.disconnect();
         // a page that goes away closes this connection first

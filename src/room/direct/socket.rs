@@ -11,6 +11,7 @@ use super::message::{
     CLOSE_BUSY, CLOSE_FLOOD, CLOSE_NORMAL, CLOSE_REPLACED, CLOSE_SILENT, CLOSE_TRY_LATER, ClientMessage, ServerMessage,
 };
 use super::seats::{NoSeat, Seats, ToSubject};
+use crate::redact::shorten;
 
 /// How often the page is pinged.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -33,7 +34,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
                 return finish(socket).await;
             }
             Err(NoSeat::Taken(other)) if other.is_alive().await => {
-                tracing::info!(room, "a second subject was told that the room is busy");
+                tracing::info!(room = shorten(&room), "a second subject was told that the room is busy");
                 let _ = send(&mut socket, &ServerMessage::Busy).await;
                 let _ = write(&mut socket, Message::close_with(CLOSE_BUSY, "busy")).await;
                 return finish(socket).await;
@@ -45,7 +46,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
             }
         }
     };
-    tracing::info!(room, "a subject's page has come");
+    tracing::info!(room = shorten(&room), "a subject's page has come");
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let mut heard = Instant::now();
     let mut probes: Vec<oneshot::Sender<()>> = Vec::new();
@@ -63,7 +64,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
             },
             _ = heartbeat.tick() => {
                 if heard.elapsed() > SILENCE_LIMIT {
-                    tracing::info!(room, "the subject's page has gone quiet");
+                    tracing::info!(room = shorten(&room), "the subject's page has gone quiet");
                     break Some(CLOSE_SILENT);
                 }
                 if write(&mut socket, Message::ping(Vec::new())).await.is_err() { break None }
@@ -90,7 +91,7 @@ pub(super) async fn serve(seats: Seats, room: String, mut socket: WebSocket) {
             }
         }
     };
-    tracing::info!(room, ?close, "the subject's page has gone");
+    tracing::info!(room = shorten(&room), ?close, "the subject's page has gone");
     drop(seat);
     if let Some(code) = close {
         let _ = write(&mut socket, Message::close_with(code, "")).await;
