@@ -4,6 +4,7 @@
 mod browser;
 mod browser_mediasoup;
 mod cli;
+mod fuzz;
 mod http_api;
 mod media_roundtrip;
 mod pipelines;

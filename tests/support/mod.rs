@@ -7,6 +7,7 @@ pub mod child;
 pub mod chromium;
 pub mod controller;
 pub mod process;
+pub mod random;
 pub mod relay;
 pub mod room_server;
 pub mod service;
