@@ -6,6 +6,7 @@ mod browser_mediasoup;
 mod cli;
 mod fuzz;
 mod http_api;
+mod leaks_mediasoup;
 mod media_roundtrip;
 mod pipelines;
 mod process;
