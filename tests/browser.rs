@@ -10,7 +10,7 @@ use crate::support::controller::{Behaviour, TestController};
 use crate::support::{serial, service};
 
 /// How many pixels of the returned video's upper part are as bright as only letters are.
-const LETTERS: &str = "(() => {
+pub const LETTERS: &str = "(() => {
     const video = document.querySelector('video.remote');
     const canvas = document.createElement('canvas');
     canvas.width = video.videoWidth; canvas.height = video.videoHeight;

@@ -1,19 +1,28 @@
-//! Subjects in real browsers in a room of a real mediasoup server.
+//! Subjects in real browsers in a room of a real mediasoup server: with each other, and with the service.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::chromium::{Chromium, Launch};
+use crate::browser::LETTERS;
+use crate::support::assets::{Scratch, asset, data_url, frame_of};
+use crate::support::chromium::{Chromium, Launch, camera_file};
+use crate::support::controller::{Behaviour, TestController};
 use crate::support::room_server::{RoomServer, RoomServerOptions};
-use crate::support::serial;
 use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
 use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
+use crate::support::{serial, service};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// A person in a browser of their own, with Chromium's test picture as the camera.
 async fn subject(server: &RoomServer, peer: &str, query: &str) -> Chromium {
-    let mut browser = Chromium::launch(Launch { camera: None, window: (640, 480), deny_camera: false }).await;
+    subject_with(None, server, peer, query).await
+}
+
+async fn subject_with(camera: Option<&Path>, server: &RoomServer, peer: &str, query: &str) -> Chromium {
+    let mut browser = Chromium::launch(Launch { camera, window: (640, 640), deny_camera: false }).await;
     browser.open(&server.page("r", peer, query)).await;
     browser
 }
@@ -98,4 +107,55 @@ async fn a_browser_can_send_several_sizes() {
     let layers = |state: &Value| state["producers"][0]["score"].as_array().map_or(0, Vec::len);
     let state = server.wait_for("r", "large", LIMIT, |state| layers(state) >= 2).await;
     assert_eq!(state["producers"][0]["type"], "simulcast");
+}
+
+/// One verification of the person in a clip, who sends `codec`; answers how the flow ended.
+async fn verification(codec: &str, person: &Path, reference: String) -> Value {
+    let scratch = Scratch::new("browser-mediasoup");
+    let camera = camera_file(person, &scratch.0);
+    let controller = TestController::start(Behaviour { references: vec![reference], ..Behaviour::default() }).await;
+    let server = RoomServer::start(RoomServerOptions::default()).await;
+    // The clip's blinks last three frames; a browser that shares two cores with the networks may send one of them.
+    let service = service::start(&[("flow.starting", "1s"), ("challenge.gestures", "smile,openCloseMouth")]).await;
+
+    let mut browser = subject_with(Some(&camera), &server, "subject", &format!("&codec={codec}")).await;
+    browser.wait_for("state.call === 'joined'", LIMIT).await;
+    let flow = service.join_at(&server.url("r", "vision"), &controller.url(), codec).await;
+    service.wait_for(&flow, Duration::from_secs(30), |f| f["state"] == "challenge").await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let letters = browser.evaluate(LETTERS).await.as_i64().unwrap();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mediasoup-{codec}.png"));
+    std::fs::write(&kept, browser.screenshot().await).unwrap();
+    assert!(letters > 500, "no instruction is seen ({letters} bright pixels); see {}", kept.display());
+    assert_eq!(browser.evaluate("state.sends").await, format!("video/{codec}"));
+
+    let status = service.wait_for(&flow, Duration::from_secs(70), |f| !f["outcome"].is_null()).await;
+    let told = controller.outcome(codec, LIMIT).await;
+    assert_eq!(told.as_deref(), Some(if status["outcome"] == "verified" { "success" } else { "failure" }));
+    // it says so, and leaves
+    browser.wait_for("state.peers.length === 0", LIMIT).await;
+    assert!(server.peer("r", "vision").await.is_null());
+    drop(browser);
+    service.stop().await;
+    status
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_on_a_mediasoup_server_is_verified() {
+    let _turn = serial().await;
+    let Some(person) = asset("a_person_on_a_mediasoup_server_is_verified", "lp_d12.mp4") else { return };
+    for codec in ["VP8", "H264"] {
+        let status = verification(codec, &person, frame_of(&person, 0.2)).await;
+        assert_eq!(status["outcome"], "verified", "{codec}: {status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_else_on_a_mediasoup_server_is_not() {
+    let _turn = serial().await;
+    let test = "somebody_else_on_a_mediasoup_server_is_not";
+    let (Some(person), Some(other)) = (asset(test, "lp_d12.mp4"), asset(test, "salma.jpeg")) else { return };
+    let status = verification("VP8", &person, data_url(&other)).await;
+    assert_eq!(status["outcome"], "rejected", "{status}");
+    assert_eq!(status["reason"], "no_match", "{status}");
 }

@@ -4,7 +4,9 @@
 mod browser;
 mod browser_mediasoup;
 mod cli;
+mod fuzz;
 mod http_api;
+mod leaks_mediasoup;
 mod media_roundtrip;
 mod pipelines;
 mod process;

@@ -357,8 +357,17 @@ impl Machine {
             match self.state {
                 State::Starting => self.ask(0, now, actions),
                 State::Challenge(_) => {
-                    let away = self.face_seen.is_none_or(|at| now.duration_since(at) >= self.settings.face_lost_after);
-                    let reason = if away { Reason::FaceLost } else { Reason::GestureTimeout };
+                    let is_gone = |seen: Option<Instant>| {
+                        seen.is_none_or(|at| now.duration_since(at) >= self.settings.face_lost_after)
+                    };
+                    // without video nobody knows whether there is a face
+                    let reason = if is_gone(self.media_seen) {
+                        Reason::MediaLost
+                    } else if is_gone(self.face_seen) {
+                        Reason::FaceLost
+                    } else {
+                        Reason::GestureTimeout
+                    };
                     self.decide(Outcome::NotVerified(reason), now, actions);
                 }
                 State::Rejoining => self.decide(Outcome::NotVerified(Reason::SubjectLeft), now, actions),

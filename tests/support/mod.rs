@@ -8,6 +8,7 @@ pub mod chromium;
 pub mod controller;
 pub mod mediasoup;
 pub mod process;
+pub mod random;
 pub mod relay;
 pub mod room_server;
 pub mod service;

@@ -30,15 +30,22 @@ pub async fn settled() -> Holdings {
 
 /// For tests that count what the process holds: runs the test of this name in a process of its own. `true` in there.
 pub fn is_alone(test: &str) -> bool {
+    is_alone_with(test, &[])
+}
+
+/// The same with more in that process's environment. What it prints is printed.
+pub fn is_alone_with(test: &str, env: &[(&str, &str)]) -> bool {
     const ALONE: &str = "VISION_TEST_ALONE";
     if std::env::var_os(ALONE).is_some() {
         return true;
     }
     let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program).args(["--exact", test, "--nocapture"]).env(ALONE, "1").output();
-    let output = output.unwrap();
+    let mut command = std::process::Command::new(program);
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ALONE, "1").envs(env.iter().copied());
+    let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+    print!("{out}");
     false
 }
 

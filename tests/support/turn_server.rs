@@ -17,6 +17,9 @@ pub const USERNAME: &str = "subject";
 /// With characters that a URL cannot carry as they are.
 pub const PASSWORD: &str = "p@ss/word";
 
+/// Starts what its arguments say and ends it with its own standard input: with this process, however that ends.
+const WATCHER: &str = r#""$@" & server=$!; read -r _; kill -KILL "$server"; wait "$server""#;
+
 const START_LIMIT: Duration = Duration::from_secs(10);
 
 /// By which ways clients reach it.
@@ -45,7 +48,8 @@ impl TurnServer {
         let (port, tls_port) = (free_port(), free_port());
         let folder = Scratch::new(&format!("turn-{port}"));
         let certificates = Certificates::write(&folder.0);
-        let mut command = Command::new("turnserver");
+        let mut command = Command::new("sh");
+        command.args(["-c", WATCHER, "sh", "turnserver"]);
         // no configuration file, no database but an empty one here, no command line over TCP
         command.args(["-n", "--no-cli", "--log-file=stdout", "--simple-log", "--verbose", "--no-dtls"]);
         command.arg(format!("--userdb={}", folder.0.join("users.db").display()));
@@ -67,8 +71,8 @@ impl TurnServer {
                 "TLS listener opened"
             }
         };
-        command.current_dir(&folder.0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().expect("turnserver starts (Debian package coturn)");
+        command.current_dir(&folder.0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let collected = log.clone();
@@ -80,7 +84,7 @@ impl TurnServer {
         let server = Self { child, port, tls_port, log, certificates, _folder: folder };
         let end = Instant::now() + START_LIMIT;
         while !server.log().contains(ready) {
-            assert!(Instant::now() < end, "the TURN server did not start:\n{}", server.log());
+            assert!(Instant::now() < end, "turnserver (Debian package coturn) did not start:\n{}", server.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         server
@@ -118,7 +122,7 @@ impl TurnServer {
 
 impl Drop for TurnServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }

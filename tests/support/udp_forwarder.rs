@@ -12,6 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::random::Random;
+
 /// What one direction does to its packets.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Conditions {
@@ -102,7 +104,7 @@ struct Direction {
 
 impl Direction {
     fn new(conditions: Conditions, seed: u64) -> Self {
-        Self { conditions, counts: Counts::default(), random: Random(seed) }
+        Self { conditions, counts: Counts::default(), random: Random::new(seed) }
     }
 
     /// How long the next packet takes; `None` when it is lost.
@@ -120,20 +122,6 @@ impl Direction {
             return Some(delay + longer);
         }
         Some(delay)
-    }
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    /// 0 to 1, 1 excluded.
-    fn fraction(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 

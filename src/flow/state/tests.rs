@@ -358,6 +358,20 @@ fn a_face_that_is_gone_when_time_is_up_is_face_lost() {
 }
 
 #[test]
+fn video_that_is_gone_when_time_is_up_is_media_lost() {
+    // the gesture's time is over before the video's
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    d.show(&[], Duration::from_secs(3));
+    d.wait(Duration::from_millis(7500));
+    d.assert_ended(not(Reason::MediaLost), "the network went away");
+
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    d.show(&[], Duration::from_secs(9));
+    d.wait(Duration::from_millis(1500));
+    d.assert_ended(not(Reason::GestureTimeout), "a hiccup");
+}
+
+#[test]
 fn who_comes_back_gets_a_new_challenge_and_no_credit() {
     let mut d = Drive::new(settings()).to(State::Challenge(1));
     assert_eq!((*d.draws.lock().unwrap(), d.count(&Action::TakePicture)), (1, 1));

@@ -11,7 +11,8 @@ mkdir -p "$cache"
 exec 9>"$cache/room-server.lock"
 flock 9
 
-if [ ! -e "$tools/.complete" ]; then
+# An environment does not outlive the Python that made it.
+if [ ! -e "$tools/.complete" ] || ! "$tools/bin/python" -c ''; then
     echo "Installing Node.js and meson for the tests ..."
     rm -rf "$tools"
     python3 -m venv "$tools"

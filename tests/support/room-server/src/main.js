@@ -1,7 +1,7 @@
 // A mediasoup room server for tests: `ws://HOST:PORT/?roomId=ROOM&peerId=PEER`, sub-protocol `protoo`.
 //
-// Prints one line of JSON when it is ready: {port, control, udpPort, tcpPort}. Ends when its standard input does, so that
-// it cannot outlive the test that started it.
+// Prints one line of JSON when it is ready: {port, control, udpPort, tcpPort}. Ends when its standard input does, so
+// that it cannot outlive the test that started it.
 
 import { readFileSync } from "node:fs";
 import http from "node:http";

@@ -25,6 +25,12 @@ let bundle = null;
 
 /** The script and its packages as one; made when it is first asked for. */
 async function script() {
-  bundle ??= build({ entryPoints: [`${PAGE}subject.js`], bundle: true, format: "esm", write: false, define: { global: "globalThis" } });
+  bundle ??= build({
+    entryPoints: [`${PAGE}subject.js`],
+    bundle: true,
+    format: "esm",
+    write: false,
+    define: { global: "globalThis" },
+  });
   return (await bundle).outputFiles[0].text;
 }
