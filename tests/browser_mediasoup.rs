@@ -12,7 +12,7 @@ use crate::support::controller::{Behaviour, TestController};
 use crate::support::room_server::{RoomServer, RoomServerOptions};
 use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
 use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
-use crate::support::{serial, service};
+use crate::support::{mediasoup, serial, service};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -107,6 +107,13 @@ async fn a_browser_can_send_several_sizes() {
     let layers = |state: &Value| state["producers"][0]["score"].as_array().map_or(0, Vec::len);
     let state = server.wait_for("r", "large", LIMIT, |state| layers(state) >= 2).await;
     assert_eq!(state["producers"][0]["type"], "simulcast");
+
+    let mut call = mediasoup::join_vision(&server).await;
+    call.media().await;
+    // 640x480 is the third layer of what it sends, though a busy machine may send the lower two alone
+    let asked = |state: &Value| state["consumers"][0]["preferredLayers"]["spatialLayer"].as_u64();
+    server.wait_for("r", "vision", LIMIT, |state| asked(state) == Some(2)).await;
+    call.link.leave().await;
 }
 
 /// One verification of the person in a clip, who sends `codec`; answers how the flow ended.

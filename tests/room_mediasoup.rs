@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use gstvision::rtporientation::Orientation;
 use serde_json::{Value, json};
 use vision_service::config::Mediasoup;
 use vision_service::media::{Codec, Frame};
@@ -295,19 +296,22 @@ async fn ten_joins_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_subjects_picture_may_change_its_size() {
+async fn the_subjects_picture_may_change_its_size_and_turn() {
     for codec in Codec::ALL {
         let server = server(RoomServerOptions::default()).await;
         let mut call = join_vision(&server).await;
         let (visitor, _) = subject(server.url("r", "subject"), codec).await;
         call.media().await;
+        let size = |frame: &Frame| (frame.picture.view().width(), frame.picture.view().height());
         for (width, height) in [(640, 480), (480, 640), (320, 240)] {
             visitor.camera().set_size((width, height));
-            let fits = |frame: &Frame| {
-                let picture = frame.picture.view();
-                (picture.width(), picture.height()) == (width as usize, height as usize)
-            };
+            let fits = |frame: &Frame| size(frame) == (width as usize, height as usize);
             call.frames.until(&format!("of {codec} at {width}x{height}"), fits).await;
+        }
+        for (quarter_turns, expected) in [(1, (240, 320)), (2, (320, 240)), (3, (240, 320)), (0, (320, 240))] {
+            visitor.camera().set_orientation(Some(Orientation { quarter_turns, flip: false }));
+            let what = format!("of {codec} turned by {quarter_turns} quarters");
+            call.frames.until(&what, |frame| size(frame) == expected).await;
         }
         visitor.leave().await;
         call.link.leave().await;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gstvision::rtporientation::Orientation;
+use gstvision::rtporientation::{self, Orientation};
 use vision_core::picture::I420Mut;
 
 use crate::media::MediaError;
@@ -100,11 +100,51 @@ impl Lens {
 impl PictureSource for Lens {
     fn attach(&self, pictures: &gst_app::AppSrc) {
         self.lock().target = Some(pictures.clone());
+        if let Some(packets) = pictures.parent().and_downcast::<gst::Bin>().and_then(|branch| branch.static_pad("src"))
+        {
+            mark_orientation(&packets, self.clone());
+        }
     }
 
     fn detach(&self) {
         self.lock().target = None;
     }
+}
+
+/// Writes the orientation into the last packet of every picture, as a phone does, where the header extension was
+/// negotiated.
+fn mark_orientation(packets: &gst::Pad, lens: Lens) {
+    packets.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |pad, info| {
+        let Some(orientation) = lens.orientation() else { return gst::PadProbeReturn::Ok };
+        let Some(id) = pad.current_caps().and_then(|caps| orientation_id(&caps)) else {
+            return gst::PadProbeReturn::Ok;
+        };
+        let mark = |buffer: &mut gst::BufferRef| {
+            if let Ok(mut packet) = gst_rtp::RTPBuffer::from_buffer_writable(buffer)
+                && packet.is_marker()
+            {
+                let _ = packet.add_extension_onebyte_header(id, &[orientation.to_byte()]);
+            }
+        };
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => mark(buffer.make_mut()),
+            Some(gst::PadProbeData::BufferList(list)) => {
+                list.make_mut().foreach_mut(|mut buffer, _| {
+                    mark(buffer.make_mut());
+                    std::ops::ControlFlow::Continue(Some(buffer))
+                });
+            }
+            _ => (),
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// The id of the orientation's header extension, out of the caps' `extmap-ID` fields.
+fn orientation_id(caps: &gst::CapsRef) -> Option<u8> {
+    let fields = caps.structure(0)?;
+    let is_orientation = |name: &str| fields.get::<&str>(name).is_ok_and(|uri| uri == rtporientation::URI);
+    fields.fields().find(|name| is_orientation(name))?.strip_prefix("extmap-")?.parse().ok()
 }
 
 impl Camera {

@@ -48,7 +48,6 @@ impl Connection {
                 vec![extension(TRANSPORT_CC_ID, TRANSPORT_CC_URI), extension(ORIENTATION_ID, VIDEO_ORIENTATION_URI)];
             let (peer, events) = Peer::new("subject", &ice, LATENCY)?;
             let branch = SendBranch::new(&SendOptions { codec, payload: PAYLOAD, bitrate, extensions, offers: true })?;
-            mark_orientation(&branch, lens.clone());
             lose_packets(&peer, lens);
             peer.send(&branch, false)?;
             if watches {
@@ -80,32 +79,6 @@ impl Connection {
             self.early.push(candidate);
         }
     }
-}
-
-/// Writes the orientation into the last packet of every picture, as a phone does.
-fn mark_orientation(branch: &SendBranch, lens: Lens) {
-    let Some(pad) = branch.payloader().static_pad("src") else { return };
-    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| {
-        let Some(orientation) = lens.orientation() else { return gst::PadProbeReturn::Ok };
-        let mark = |buffer: &mut gst::BufferRef| {
-            if let Ok(mut packet) = gst_rtp::RTPBuffer::from_buffer_writable(buffer)
-                && packet.is_marker()
-            {
-                let _ = packet.add_extension_onebyte_header(ORIENTATION_ID, &[orientation.to_byte()]);
-            }
-        };
-        match &mut info.data {
-            Some(gst::PadProbeData::Buffer(buffer)) => mark(buffer.make_mut()),
-            Some(gst::PadProbeData::BufferList(list)) => {
-                list.make_mut().foreach_mut(|mut buffer, _| {
-                    mark(buffer.make_mut());
-                    std::ops::ControlFlow::Continue(Some(buffer))
-                });
-            }
-            _ => (),
-        }
-        gst::PadProbeReturn::Ok
-    });
 }
 
 /// Loses packets behind the jitter buffer, where nothing brings them back but a new key frame.

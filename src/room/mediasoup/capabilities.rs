@@ -19,7 +19,7 @@ use crate::media::sdp::{
 /// Header extensions of what we receive.
 const RECEIVED: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
 /// Header extensions of what we send; our pictures are upright.
-const SENT: [&str; 2] = [MID_URI, TRANSPORT_CC_URI];
+const SENT: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
 
 /// A codec that both sides can do, under the router's numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
