@@ -15,4 +15,5 @@ mod room_mediasoup;
 mod room_server;
 mod support;
 mod verification;
+mod verification_mediasoup;
 mod web_pages;
