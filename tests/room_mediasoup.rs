@@ -427,10 +427,11 @@ async fn a_bad_network_is_made_up_for() {
             held_back: Duration::from_millis(30),
         };
         let network = UdpForwarder::start(server.udp_port(), conditions, 7).await;
+        let (visitor, seen) = visit(&server, "subject").await;
         server.announce(network.port()).await;
         let mut call = join_vision(&server).await;
-        let (visitor, seen) = visit(&server, "subject").await;
         call.media().await;
+        seen.until("through the network", |_| true).await;
         let (came, sent) = (call.frames.count(), seen.count());
         tokio::time::sleep(Duration::from_secs(5)).await;
         let (came, sent) = (call.frames.count() - came, seen.count() - sent);
