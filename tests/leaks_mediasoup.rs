@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gst::prelude::*;
 use vision_service::media::Codec;
 
-use crate::room_mediasoup::{join, options, server, subject};
+use crate::support::mediasoup::{join, options, server, subject};
 use crate::support::process::{Holdings, is_alone_with, settled};
 use crate::support::room_server::{RoomServer, RoomServerOptions};
 

@@ -12,6 +12,7 @@ mod pipelines;
 mod process;
 mod room_direct;
 mod room_mediasoup;
+mod room_mediasoup_network;
 mod room_server;
 mod support;
 mod verification;

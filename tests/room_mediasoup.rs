@@ -1,79 +1,22 @@
-//! Rooms on a real mediasoup server.
+//! Rooms on a real mediasoup server: who may come when, and what is watched.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
-use vision_service::media::screen::ScreenOptions;
-use vision_service::media::{Codec, Frame, Screen};
+use vision_service::media::{Codec, Frame};
 use vision_service::room::mediasoup::subject::SubjectRule;
-use vision_service::room::{Plugs, RoomError, RoomEvent, RoomOptions, RoomUrl, Rooms};
+use vision_service::room::{RoomEvent, RoomOptions};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectEvent, SubjectOptions};
 
-use crate::support::assets::{Scratch, asset, frame_of};
-use crate::support::call::{Call, Frames, LIMIT, loopback, subject_event};
-use crate::support::certificates::Certificates;
+use crate::support::assets::{asset, frame_of};
+use crate::support::call::{LIMIT, subject_event};
 use crate::support::controller::{Behaviour, TestController};
+use crate::support::mediasoup::{assert_undisturbed, join, join_vision, options, server, subject, visit};
 use crate::support::process::{is_alone, settled};
-use crate::support::relay::Relay;
-use crate::support::room_server::{RoomServer, RoomServerOptions, undefined_ice_servers};
-use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
-use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
+use crate::support::room_server::{RoomServer, RoomServerOptions};
 use crate::support::{serial, service};
-
-const BALL: &str = "videotestsrc is-live=true pattern=ball";
-
-pub fn options(codecs: &[Codec]) -> RoomOptions {
-    RoomOptions { ice: loopback(), codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() }
-}
-
-pub async fn server(options: RoomServerOptions) -> RoomServer {
-    let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
-    let _ = logs.with_test_writer().try_init();
-    vision_service::media::init().unwrap();
-    RoomServer::start(options).await
-}
-
-/// Joins as a flow does, with a screen that shows the input, mirrored.
-pub async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
-    let frames = Frames::default();
-    let screen = Screen::start(ScreenOptions::default());
-    screen.show(View { message: "Hello".into(), ..View::default() }, None);
-    let sinks = [screen.sink(), frames.sink()];
-    let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
-    let link = Rooms::new().join(&RoomUrl::parse(url).unwrap(), plugs, options).await?;
-    Ok(Call { link, screen, frames })
-}
-
-async fn join_vision(server: &RoomServer) -> Call {
-    join(&server.url("r", "vision"), options(&Codec::ALL)).await.unwrap()
-}
-
-async fn visit(server: &RoomServer, peer: &str) -> (GstSubject, Frames) {
-    subject(server.url("r", peer), Codec::Vp8).await
-}
-
-/// Nothing happens to the call for a while, and frames keep coming.
-async fn assert_undisturbed(call: &mut Call) {
-    let before = call.frames.count();
-    let event = tokio::time::timeout(Duration::from_secs(1), call.link.next_event()).await;
-    assert_eq!(event.ok(), None, "an event");
-    assert!(call.frames.count() > before + 5, "the frames stopped");
-}
-
-pub async fn subject(url: String, codec: Codec) -> (GstSubject, Frames) {
-    let frames = Frames::default();
-    let mut options = SubjectOptions::new(url, Source::Launch(BALL.into()));
-    options.room = RoomKind::Mediasoup;
-    options.on_frame = Some(frames.sink());
-    options.size = Some((320, 240));
-    options.codec = codec;
-    (GstSubject::join(options).await.unwrap(), frames)
-}
 
 async fn round_trip(codec: Codec) {
     let server = server(RoomServerOptions::default()).await;
@@ -102,25 +45,6 @@ async fn vp8_goes_both_ways() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h264_goes_both_ways() {
     round_trip(Codec::H264).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_udp_it_goes_over_tcp_and_unusable_ice_servers_do_no_harm() {
-    let only_tcp = RoomServerOptions {
-        transports: vec!["tcp"],
-        ice_servers: undefined_ice_servers(),
-        ..RoomServerOptions::default()
-    };
-    let server = server(only_tcp).await;
-    let mut call = join_vision(&server).await;
-    let (visitor, _) = visit(&server, "subject").await;
-    call.media().await;
-    let state = server.peer("r", "vision").await;
-    for transport in state["transports"].as_array().unwrap() {
-        assert_eq!(transport["iceSelectedTuple"]["protocol"], "tcp", "{state}");
-    }
-    visitor.leave().await;
-    call.link.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,130 +295,6 @@ async fn ten_joins_leave_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_verified_unless_told_otherwise() {
-    let folder = Scratch::new("wss");
-    let Certificates { authority, certificate, key } = Certificates::write(&folder.0);
-    let server = server(RoomServerOptions { tls: Some((certificate, key)), ..RoomServerOptions::default() }).await;
-    let with = |mediasoup| RoomOptions { mediasoup, ..options(&Codec::ALL) };
-    let url = server.url("r", "vision");
-    assert!(url.starts_with("wss://"));
-    let error = join(&url, options(&Codec::ALL)).await.err().unwrap().to_string();
-    assert!(error.contains("certificate"), "{error}");
-    let trusting = Mediasoup { ca_file: Some(authority), ..Mediasoup::default() };
-    join(&url, with(trusting)).await.unwrap().link.leave().await;
-    let careless = Mediasoup { accept_any_certificate: true, ..Mediasoup::default() };
-    join(&url, with(careless)).await.unwrap().link.leave().await;
-    let missing = Mediasoup { ca_file: Some("/nowhere.pem".into()), ..Mediasoup::default() };
-    let error = join(&url, with(missing)).await.err().unwrap().to_string();
-    assert!(error.contains("MEDIASOUP_CA_FILE") && error.contains("/nowhere.pem"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn forced_relay_goes_over_every_kind_of_turn() {
-    for (access, transport) in [(Access::UdpAndTcp, "udp"), (Access::TcpOnly, "tcp"), (Access::TlsOnly, "tls")] {
-        let turn = TurnServer::start(access).await;
-        let ice_servers = turn.ice_servers(transport);
-        let server = server(RoomServerOptions { ice_servers, ..RoomServerOptions::default() }).await;
-        let mediasoup = Mediasoup {
-            relay_only: true,
-            ca_file: Some(turn.certificates().authority.clone()),
-            ..Mediasoup::default()
-        };
-        let mut call =
-            join(&server.url("r", "vision"), RoomOptions { mediasoup, ..options(&Codec::ALL) }).await.unwrap();
-        let (visitor, seen) = visit(&server, "subject").await;
-        call.media().await;
-        seen.until("through the relay", |_| true).await;
-        let state = server.peer("r", "vision").await;
-        for transport in state["transports"].as_array().unwrap() {
-            assert_eq!(transport["iceSelectedTuple"]["remoteIp"], RELAY_ADDRESS, "{state}");
-        }
-        visitor.leave().await;
-        call.link.leave().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_bad_network_is_made_up_for() {
-    let _turn = serial().await;
-    for (loss, least) in [(0.05, 60), (0.15, 30)] {
-        // TCP would go around it
-        let server = server(RoomServerOptions { transports: vec!["udp"], ..RoomServerOptions::default() }).await;
-        let conditions = Conditions {
-            loss,
-            delay: Duration::from_millis(100),
-            reordered: 0.05,
-            held_back: Duration::from_millis(30),
-        };
-        let network = UdpForwarder::start(server.udp_port(), conditions, 7).await;
-        let (visitor, seen) = visit(&server, "subject").await;
-        server.announce(network.port()).await;
-        let mut call = join_vision(&server).await;
-        call.media().await;
-        seen.until("through the network", |_| true).await;
-        let (came, sent) = (call.frames.count(), seen.count());
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let (came, sent) = (call.frames.count() - came, seen.count() - sent);
-        eprintln!("{loss}: {came} came, {sent} sent");
-        assert!(came >= least, "{came} of 150 frames at a loss of {loss}");
-        assert!(sent >= least / 2, "{sent} of 75 pictures at a loss of {loss}");
-        assert!(network.counts(Way::ToClient).dropped > 0 && network.counts(Way::ToServer).dropped > 0);
-        let state = server.peer("r", "vision").await;
-        let sent_again = state["consumers"][0]["stats"][0]["packetsRetransmitted"].as_u64();
-        assert!(sent_again.is_some_and(|packets| packets > 0), "lost packets are asked for: {state}");
-        visitor.leave().await;
-        call.link.leave().await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_network_that_goes_away_is_noticed() {
-    let server = server(RoomServerOptions { transports: vec!["udp"], ..RoomServerOptions::default() }).await;
-    let network = UdpForwarder::start(server.udp_port(), Conditions::default(), 7).await;
-    server.announce(network.port()).await;
-    let mut call = join_vision(&server).await;
-    server.announce(server.udp_port()).await;
-    let (visitor, _) = visit(&server, "subject").await;
-    call.media().await;
-    network.block();
-    let start = Instant::now();
-    call.media().await;
-    assert!(start.elapsed() > Duration::from_secs(3) && start.elapsed() < LIMIT, "{:?}", start.elapsed());
-    visitor.leave().await;
-    call.link.leave().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bit_rate_follows_the_network() {
-    let _turn = serial().await;
-    let server = server(RoomServerOptions::default()).await;
-    let network = UdpForwarder::start(server.udp_port(), Conditions::default(), 7).await;
-    server.announce(network.port()).await;
-    let mut call = join_vision(&server).await;
-    server.announce(server.udp_port()).await;
-    let frames = Frames::default();
-    // a picture that takes all bits that there are
-    let mut options = SubjectOptions::new(
-        server.url("r", "subject"),
-        Source::Launch("videotestsrc is-live=true pattern=snow".into()),
-    );
-    options.room = RoomKind::Mediasoup;
-    options.on_frame = Some(frames.sink());
-    options.size = Some((640, 480));
-    let visitor = GstSubject::join(options).await.unwrap();
-    call.media().await;
-    let bitrate = |state: &Value| state["producers"][0]["stats"][0]["bitrate"].as_u64().unwrap_or(0);
-    let limit = Duration::from_secs(20);
-    server.wait_for("r", "vision", limit, |state| bitrate(state) > 350_000).await;
-    network.set(Way::ToServer, Conditions { loss: 0.3, ..Conditions::default() });
-    server.wait_for("r", "vision", limit, |state| (1..200_000).contains(&bitrate(state))).await;
-    network.set(Way::ToServer, Conditions::default());
-    server.wait_for("r", "vision", limit, |state| bitrate(state) > 250_000).await;
-    visitor.leave().await;
-    call.link.leave().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn the_subjects_picture_may_change_its_size() {
     for codec in Codec::ALL {
         let server = server(RoomServerOptions::default()).await;
@@ -512,33 +312,4 @@ async fn the_subjects_picture_may_change_its_size() {
         visitor.leave().await;
         call.link.leave().await;
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_the_one_described_gets_and_gives_nothing() {
-    let server = server(RoomServerOptions::default()).await;
-    let (visitor, seen) = visit(&server, "subject").await;
-    // a man in the middle of the signalling names his own certificate, as he would to take the server's place
-    let target = server.url("r", "vision");
-    let relay = Relay::to_protoo(target, |text| match text.contains("iceCandidates") {
-        true => wrong_digests(&text),
-        false => text,
-    });
-    let mut call = join(&relay.await.url, options(&Codec::ALL)).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!((call.frames.count(), seen.count()), (0, 0));
-    call.wait(|event| *event == RoomEvent::SubjectJoined).await;
-    visitor.leave().await;
-    call.link.leave().await;
-}
-
-/// Changes the digests of the server's certificate.
-fn wrong_digests(text: &str) -> String {
-    let mut message: Value = serde_json::from_str(text).unwrap();
-    for fingerprint in message["data"]["dtlsParameters"]["fingerprints"].as_array_mut().unwrap() {
-        let value = fingerprint["value"].as_str().unwrap();
-        let other = if value.starts_with('0') { "1" } else { "0" };
-        fingerprint["value"] = format!("{other}{}", &value[1..]).into();
-    }
-    message.to_string()
 }

@@ -15,6 +15,7 @@ use crate::media::IceOptions;
 use crate::media::bitrate::BitrateController;
 use crate::media::branch::{SendBranch, SendOptions};
 use crate::media::peer::{Peer, PeerError, PeerEvent};
+use crate::media::screen::PictureSource;
 
 /// The least that is sent however bad the network is, in bits per second: less is unreadable.
 const LEAST_BITRATE: u32 = 100_000;
@@ -26,11 +27,12 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Sender {
     pub peer: Peer,
     pub events: mpsc::UnboundedReceiver<PeerEvent>,
-    pub branch: SendBranch,
+    branch: SendBranch,
     bitrate: BitrateController,
-    /// The newest report, and when it came.
+    /// The newest report.
     report: [u32; 3],
-    reported: Instant,
+    /// When it came, or when the transport was connected; `None` before.
+    reported: Option<Instant>,
 }
 
 impl Sender {
@@ -50,7 +52,7 @@ impl Sender {
             peer.send(&branch, true)?;
             peer.play()?;
             let bitrate = BitrateController::new(LEAST_BITRATE, bitrate);
-            Ok::<_, PeerError>(Self { peer, events, branch, bitrate, report: [0; 3], reported: Instant::now() })
+            Ok::<_, PeerError>(Self { peer, events, branch, bitrate, report: [0; 3], reported: None })
         });
         build.await.map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })?
     }
@@ -79,16 +81,21 @@ impl Sender {
         Ok(())
     }
 
+    /// The transport is connected: pictures go out from now on.
+    pub fn connected(&mut self, pictures: &dyn PictureSource) {
+        self.reported = Some(Instant::now());
+        pictures.attach(self.branch.pictures());
+    }
+
     /// Looks at what the server reports of our packets, and sends as much as arrives. libnice does not notice that a
     /// path has gone quiet, so the lack of reports has to say so.
     pub async fn adapt(&mut self) -> Result<(), SessionError> {
-        let Ok(Some(sent)) = self.peer.stats().await.map(|stats| stats.sent) else { return Ok(()) };
+        let Some(elapsed) = self.reported.map(|reported| reported.elapsed()) else { return Ok(()) };
+        let sent = self.peer.stats().await?.sent.unwrap_or_default();
         if sent.report == self.report {
-            let is_silent = sent.report != [0; 3] && self.reported.elapsed() > SILENCE_LIMIT;
-            return if is_silent { Err(SessionError::Silent(SILENCE_LIMIT)) } else { Ok(()) };
+            return if elapsed > SILENCE_LIMIT { Err(SessionError::Silent(SILENCE_LIMIT)) } else { Ok(()) };
         }
-        let elapsed = self.reported.elapsed();
-        (self.report, self.reported) = (sent.report, Instant::now());
+        (self.report, self.reported) = (sent.report, Some(Instant::now()));
         let rate = sent.fraction_lost.and_then(|loss| self.bitrate.report(loss, elapsed));
         if let Some(rate) = rate {
             tracing::debug!(rate, loss = sent.fraction_lost, "the bit rate follows the network");

@@ -389,7 +389,7 @@ impl Session {
                 if let Some(media) = &mut self.media {
                     tracing::debug!("the sending transport is connected");
                     media.send_deadline = None;
-                    setting.plugs.screen.attach(media.sender.branch.pictures());
+                    media.sender.connected(&*setting.plugs.screen);
                 }
                 Ok(())
             }
