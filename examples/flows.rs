@@ -1,12 +1,14 @@
 //! Processor time, memory and delays of the service under 1, 2, 4 and 8 flows, as totals of its process.
 //!
-//!     cargo run --release --example flows -- CLIP [FLOWS ...]
+//!     cargo run --release --example flows -- CLIP [--room mediasoup] [FLOWS ...]
 //!
 //! The service runs as a process of its own (`vision-service` beside this program). Each flow gets a subject that sends the
 //! clip in a loop, VP8, 640x480, 30 frames a second; the service sends 15 and analyses at most 15. The flows stay in
 //! the challenge for as long as it is measured: they are asked to blink, more often than the clip can. Processor time is
 //! that of the service alone; the subjects, which only encode, need about as much again, so that two cores are more
-//! than busy with eight of them.
+//! than busy with eight of them. On a mediasoup server the beginnings of calls are timed as well.
+
+mod room;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use room::{Rooms, join_call, print_beginnings};
 use serde_json::{Value, json};
 use vision_service::outbound::install_crypto_provider;
 use vision_service::subject::camera::Source;
@@ -30,16 +33,22 @@ async fn main() -> anyhow::Result<()> {
     install_crypto_provider();
     let mut arguments = std::env::args().skip(1);
     let clip = PathBuf::from(arguments.next().ok_or_else(|| anyhow::anyhow!("usage: flows CLIP [FLOWS ...]"))?);
-    let counts: Vec<usize> = arguments.map(|n| n.parse()).collect::<Result<_, _>>()?;
+    let mut arguments: Vec<String> = arguments.collect();
+    let room = match arguments.iter().position(|argument| argument == "--room") {
+        Some(at) if at + 1 < arguments.len() => arguments.drain(at..at + 2).next_back(),
+        _ => None,
+    };
+    let rooms = Rooms::open(room.as_deref().unwrap_or("direct"), PORT).await?;
+    let counts: Vec<usize> = arguments.into_iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
     let counts = if counts.is_empty() { vec![1, 2, 4, 8] } else { counts };
     let folder = std::env::temp_dir().join(format!("vision-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let done = run(&clip, &counts, &folder).await;
+    let done = run(&rooms, &clip, &counts, &folder).await;
     std::fs::remove_dir_all(folder)?;
     done
 }
 
-async fn run(clip: &Path, counts: &[usize], folder: &Path) -> anyhow::Result<()> {
+async fn run(rooms: &Rooms, clip: &Path, counts: &[usize], folder: &Path) -> anyhow::Result<()> {
     let gestures = folder.join("gestures");
     let ids = write_gestures(&gestures)?;
     let raw = unpack(clip, &folder.join("clip.yuv"))?;
@@ -48,7 +57,7 @@ async fn run(clip: &Path, counts: &[usize], folder: &Path) -> anyhow::Result<()>
     println!("|---|---|---|---|---|---|---|");
     let mut threads = Vec::new();
     for count in counts {
-        threads.push(measure(&raw, *count, &gestures, &ids).await?);
+        threads.push(measure(rooms, &raw, *count, &gestures, &ids).await?);
     }
     println!("\nWhere the time goes, in cores per flow:\n");
     println!("| flows | {} |", counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "));
@@ -57,6 +66,11 @@ async fn run(clip: &Path, counts: &[usize], folder: &Path) -> anyhow::Result<()>
     for name in names {
         let cells: Vec<_> = threads.iter().map(|t| format!("{:.3}", t.get(name).unwrap_or(&0.0))).collect();
         println!("| {name} | {} |", cells.join(" | "));
+    }
+    if let Rooms::Mediasoup(server) = rooms {
+        let service = Service::start(&gestures, &ids)?;
+        service.ready().await?;
+        print_beginnings(server, &service.url("")).await?;
     }
     Ok(())
 }
@@ -105,6 +119,7 @@ fn unpack(clip: &Path, raw: &Path) -> anyhow::Result<Source> {
 
 /// Prints a row, and returns the cores per flow by name of thread.
 async fn measure(
+    rooms: &Rooms,
     source: &Source,
     count: usize,
     gestures: &Path,
@@ -117,12 +132,9 @@ async fn measure(
     let mut subjects = Vec::new();
     let mut flows = Vec::new();
     for n in 0..count {
-        let body = json!({"ws_url": format!("direct:bench-{n}"), "callback_base_url": "http://127.0.0.1:9", "token": format!("t{n}")});
-        let answer: Value =
-            reqwest::Client::new().post(service.url("/join-call")).json(&body).send().await?.json().await?;
-        flows.push(answer["flow_id"].as_str().unwrap_or_default().to_owned());
-        let url = format!("ws://127.0.0.1:{PORT}/call/bench-{n}/ws");
-        let options = SubjectOptions { watches: false, ..SubjectOptions::new(url, Source::Launch(source.clone())) };
+        let name = format!("bench-{count}-{n}");
+        flows.push(join_call(&service.url(""), &rooms.ws_url(&name), &name).await?);
+        let options = SubjectOptions { watches: false, ..rooms.subject(&name, Source::Launch(source.clone())) };
         subjects.push(GstSubject::join(options).await?);
     }
     tokio::time::sleep(WARM_UP).await;

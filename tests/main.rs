@@ -16,4 +16,5 @@ mod room_mediasoup_network;
 mod room_server;
 mod support;
 mod verification;
+mod verification_mediasoup;
 mod web_pages;

@@ -97,6 +97,11 @@ pub enum PeerError {
 }
 
 /// Where a peer's events go; held by its callbacks.
+/// The mean time between two reports.
+const REPORT_INTERVAL: Duration = Duration::from_millis(100);
+/// Of media, in bits per second: a twentieth is for reports. More than there is, so that the interval alone decides.
+const REPORT_BANDWIDTH: f64 = 4_000_000.0;
+
 pub(super) type Events = mpsc::UnboundedSender<PeerEvent>;
 
 /// One peer. Dropping it stops it as well, somewhat later.
@@ -142,6 +147,7 @@ impl Peer {
         watch_connection(&webrtc, &events, &identity, options.announced_address);
         watch_handshake(&pipeline, &events, &identity);
         start_at_once(&pipeline);
+        ask_at_once(&pipeline);
         watch_pads(&webrtc, &events, &receive);
         let on_error = events.clone();
         let running = RunningPipeline::new(pipeline.clone(), move |error| {
@@ -363,6 +369,18 @@ fn start_at_once(pipeline: &gst::Pipeline) {
     pipeline.connect_deep_element_added(|_, _, element| {
         if element.factory().is_some_and(|factory| factory.name() == "rtpjitterbuffer") {
             element.set_property("faststart-min-packets", 1u32);
+        }
+    });
+}
+
+/// Between two regular reports a session may ask only once for what it lacks (RFC 4585, 3.5.2), and by itself it reports
+/// every few hundred milliseconds to seconds: what is lost would be asked for too late.
+fn ask_at_once(pipeline: &gst::Pipeline) {
+    pipeline.connect_deep_element_added(|_, _, element| {
+        if element.factory().is_some_and(|factory| factory.name() == "rtpsession") {
+            let session: glib::Object = element.property("internal-session");
+            session.set_property("rtcp-min-interval", REPORT_INTERVAL.as_nanos() as u64);
+            session.set_property("bandwidth", REPORT_BANDWIDTH);
         }
     });
 }

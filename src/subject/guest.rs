@@ -9,6 +9,7 @@ use super::camera::Lens;
 use super::{Command, SubjectError, SubjectEvent};
 use crate::config::Mediasoup;
 use crate::media::{Codec, FrameSink, IceOptions};
+use crate::room::mediasoup::subject::SubjectRule;
 use crate::room::{Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
 
 pub(super) struct Guest {
@@ -17,11 +18,13 @@ pub(super) struct Guest {
     options: RoomOptions,
 }
 
-/// The codec is the one that it sends; it receives them all.
-pub(super) fn options(ice: IceOptions, codec: Codec, bitrate: u32) -> RoomOptions {
+/// The codec is the one that it sends; it receives them all, or nothing when it does not watch.
+pub(super) fn options(ice: IceOptions, codec: Codec, bitrate: u32, watches: bool) -> RoomOptions {
     let others = Codec::ALL.into_iter().filter(|other| *other != codec);
     let codecs = std::iter::once(codec).chain(others).collect();
-    RoomOptions { ice, codecs, bitrate, mediasoup: Mediasoup::default() }
+    // whoever looks for nobody sees nobody
+    let subject = if watches { SubjectRule::First } else { SubjectRule::Peer(String::new()) };
+    RoomOptions { ice, codecs, bitrate, mediasoup: Mediasoup { subject, ..Mediasoup::default() } }
 }
 
 impl Guest {

@@ -57,7 +57,7 @@ pub struct SubjectOptions {
     pub ice: IceOptions,
     /// Gets what the service sends, on a GStreamer thread: must not block.
     pub on_frame: Option<FrameSink>,
-    /// Whether what the service sends is decoded at all; in the built-in room only, in others it always is.
+    /// Whether what the service sends is decoded at all.
     pub watches: bool,
 }
 
@@ -141,7 +141,7 @@ impl GstSubject {
         let (commands, command_receiver) = mpsc::unbounded_channel();
         if room == RoomKind::Mediasoup {
             let camera = Camera::start(source, size, framerate)?;
-            let guest = guest::Guest::new(&url, camera.lens(), on_frame, guest::options(ice, codec, bitrate))?;
+            let guest = guest::Guest::new(&url, camera.lens(), on_frame, guest::options(ice, codec, bitrate, watches))?;
             let link = guest.join().await?;
             let task = tokio::spawn(guest.run(link, event_sender, command_receiver));
             return Ok(Self { events, commands, camera, task });

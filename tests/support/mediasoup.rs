@@ -23,12 +23,12 @@ pub fn options(codecs: &[Codec]) -> RoomOptions {
 pub async fn server(options: RoomServerOptions) -> RoomServer {
     let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
     let _ = logs.with_test_writer().try_init();
-    vision_service::media::init().unwrap();
     RoomServer::start(options).await
 }
 
 /// Joins as a flow does, with a screen that shows the input, mirrored.
 pub async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
+    vision_service::media::init().unwrap();
     let frames = Frames::default();
     let screen = Screen::start(ScreenOptions::default());
     screen.show(View { message: "Hello".into(), ..View::default() }, None);

@@ -145,6 +145,11 @@ impl RoomServer {
         self.control("announce", json!({"port": port})).await;
     }
 
+    /// Whether it was not killed.
+    pub fn runs(&self) -> bool {
+        self.running.is_some()
+    }
+
     /// The server is gone at once, as when its machine fails.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
