@@ -207,7 +207,7 @@ async fn a_covered_camera_is_not_a_lost_connection() {
     let (came, sent) = (call.frames.count(), seen.count());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(call.frames.count(), came, "no frames come");
-    assert!(seen.count() > sent + 5, "the screen goes on");
+    seen.until("the screen goes on", |frame| frame.sequence > sent as u64 + 5).await;
     subject.camera().cover(false);
     call.frames.until("after the cover", |frame| frame.sequence > came as u64).await;
     let nothing = tokio::time::timeout(Duration::from_millis(50), call.link.next_event()).await;

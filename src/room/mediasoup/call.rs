@@ -1,6 +1,7 @@
 //! A flow's side of a room on a mediasoup server: joins, and joins again when the connection is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -31,8 +32,6 @@ pub(super) struct Call {
     options: RoomOptions,
     /// Told once, when the room is joined or cannot be.
     joined: Option<oneshot::Sender<Result<(), RoomError>>>,
-    /// The room was joined, is lost, and is being looked for.
-    interrupted: bool,
 }
 
 /// Why a stay in the room is over.
@@ -55,7 +54,7 @@ impl Call {
         options: RoomOptions,
         joined: oneshot::Sender<Result<(), RoomError>>,
     ) -> Self {
-        Self { url, end, plugs, options, joined: Some(joined), interrupted: false }
+        Self { url, end, plugs, options, joined: Some(joined) }
     }
 
     /// Until the flow leaves, or nothing works any more.
@@ -86,6 +85,7 @@ impl Call {
             outlet: FrameOutlet::new(self.plugs.on_frame.clone()),
             events: self.end.events.clone(),
             tls: Arc::clone(&tls),
+            interrupted: AtomicBool::new(false),
         })
     }
 
@@ -116,9 +116,8 @@ impl Call {
                 if lost.elapsed() + delay > JOIN_LIMIT {
                     return Some(reason);
                 }
-            } else if !self.interrupted {
+            } else if !setting.interrupted.swap(true, Ordering::Relaxed) {
                 // looked for until it is found, or the flow has no more time
-                self.interrupted = true;
                 setting.emit(RoomEvent::Interrupted).await;
             }
             tracing::warn!(reason, "the connection with the mediasoup room is lost; trying again in {delay:?}");
@@ -141,7 +140,7 @@ impl Call {
             Err(error) => return End::Broken(error.to_string()),
         };
         let mut has_joined = false;
-        let (joined, interrupted, end) = (&mut self.joined, &mut self.interrupted, &mut self.end);
+        let (joined, end) = (&mut self.joined, &mut self.end);
         let stay = async {
             if let Err(error) = session.join(setting).await {
                 return error;
@@ -149,9 +148,6 @@ impl Call {
             has_joined = true;
             if let Some(joined) = joined.take() {
                 let _ = joined.send(Ok(()));
-            }
-            if std::mem::take(interrupted) {
-                setting.emit(RoomEvent::Restored).await;
             }
             session.run(setting, choice).await
         };

@@ -2,6 +2,7 @@
 //! (`webrtcbin` has no ICE restart): whatever breaks ends the session, and the next one makes everything anew.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -81,6 +82,8 @@ pub(super) struct Setting {
     pub outlet: FrameOutlet,
     pub events: mpsc::Sender<RoomEvent>,
     pub tls: std::sync::Arc<tokio_rustls::rustls::ClientConfig>,
+    /// The room was joined, is lost, and is being looked for.
+    pub interrupted: AtomicBool,
 }
 
 impl Setting {
@@ -210,7 +213,7 @@ impl Session {
                 Next::Server(Ok(Incoming::Notification { method, data })) => {
                     self.notified(setting, choice, Notification::parse(&method, &data)).await
                 }
-                Next::Sender(event) => self.sender_event(setting, event),
+                Next::Sender(event) => self.sender_event(setting, event).await,
                 Next::Receiver(event) => self.receiver_event(setting, choice, event).await,
                 Next::Late(direction) => Err(SessionError::NotConnected(direction)),
                 Next::Adapt => match &mut self.media {
@@ -383,13 +386,17 @@ impl Session {
         Ok(())
     }
 
-    fn sender_event(&mut self, setting: &Setting, event: PeerEvent) -> Result<(), SessionError> {
+    async fn sender_event(&mut self, setting: &Setting, event: PeerEvent) -> Result<(), SessionError> {
         match event {
             PeerEvent::Connected => {
                 if let Some(media) = &mut self.media {
                     tracing::debug!("the sending transport is connected");
                     media.send_deadline = None;
                     media.sender.connected(&*setting.plugs.screen);
+                }
+                // a socket alone is no way for media
+                if setting.interrupted.swap(false, Ordering::Relaxed) {
+                    setting.emit(RoomEvent::Restored).await;
                 }
                 Ok(())
             }
