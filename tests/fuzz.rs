@@ -334,7 +334,10 @@ fn break_text(random: &mut Random, text: &mut String) {
     let to = (from..=to).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(from);
     match random.below(4) {
         0 => text.replace_range(from..to, ""),
-        1 => text.insert_str(from, &text[from..to].to_owned()),
+        1 => {
+            let again = text[from..to].to_owned();
+            text.insert_str(from, &again);
+        }
         2 => text.replace_range(from..to, WORDS[random.below(WORDS.len())]),
         _ => text.insert(from, char::from_u32(random.below(0x250) as u32).unwrap_or(' ')),
     }
