@@ -85,7 +85,7 @@ async fn forced_relay_goes_over_every_kind_of_turn() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_network_is_made_up_for() {
     let _turn = serial().await;
-    for (loss, least) in [(0.05, (100, 45)), (0.15, (50, 15))] {
+    for (loss, least) in [(0.05, (100, 45)), (0.15, (30, 15))] {
         // TCP would go around it
         let server = server(RoomServerOptions { transports: vec!["udp"], ..RoomServerOptions::default() }).await;
         let conditions = Conditions {
