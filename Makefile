@@ -59,9 +59,10 @@ lint: setup ## format, clippy, documentation, licences and sources of the depend
 	@scripts/debian-packages.sh models
 	scripts/cargo-deny.sh
 
-bench: build models ## print the figures of docs/performance.md (CLIP=FILE is what the subjects send)
+bench: build models setup-test ## print the figures of docs/performance.md (CLIP=FILE is what the subjects send)
 	$(CARGO) run --release -p vision-models --example bench $(LOCKED)
 	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)"
+	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)" --room mediasoup
 
 clean: ## remove what was built; the models stay
 	$(CARGO) clean
