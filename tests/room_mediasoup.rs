@@ -64,7 +64,7 @@ async fn what_is_declared_and_produced_is_what_can_be_done() {
     let producer = &state["producers"][0];
     assert_eq!(producer["rtpParameters"]["codecs"][0]["mimeType"], "video/VP8");
     assert_eq!(producer["rtpParameters"]["codecs"][1]["mimeType"], "video/rtx");
-    assert_eq!(producer["rtpParameters"]["headerExtensions"].as_array().unwrap().len(), 2, "{producer}");
+    assert_eq!(producer["rtpParameters"]["headerExtensions"].as_array().unwrap().len(), 3, "{producer}");
     // the consumer sends on our feedback alone, and there is no other
     let transports = state["transports"].as_array().unwrap();
     let receiving = transports.iter().find(|transport| transport["direction"] == "receive").unwrap();

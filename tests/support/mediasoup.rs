@@ -23,6 +23,7 @@ pub fn options(codecs: &[Codec]) -> RoomOptions {
 pub async fn server(options: RoomServerOptions) -> RoomServer {
     let logs = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env());
     let _ = logs.with_test_writer().try_init();
+    vision_service::media::init().unwrap();
     RoomServer::start(options).await
 }
 
