@@ -29,6 +29,8 @@ use crate::room::{Plugs, RoomEvent, RoomOptions};
 pub(super) const JITTER_LATENCY: Duration = Duration::from_millis(400);
 /// From the start of a transport to its connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(15);
+/// How long a socket may take to close after the transports, to say why.
+const LAST_WORD_LIMIT: Duration = Duration::from_millis(500);
 /// How often the bit rate is looked at.
 const ADAPT_EVERY: Duration = Duration::from_secs(1);
 /// Tracks of the room that are kept in mind.
@@ -222,9 +224,24 @@ impl Session {
                 },
             };
             if let Err(error) = done {
-                return error;
+                return self.explained(error).await;
             }
         }
+    }
+
+    /// A server that puts us out closes the transports as well as the socket, in any order; the socket says why.
+    async fn explained(&mut self, error: SessionError) -> SessionError {
+        if !matches!(error, SessionError::Failed { .. }) {
+            return error;
+        }
+        let closed = async {
+            loop {
+                if let Err(closed) = self.inbox.next().await {
+                    return closed;
+                }
+            }
+        };
+        tokio::time::timeout(LAST_WORD_LIMIT, closed).await.map_or(error, SessionError::Closed)
     }
 
     /// Stops everything. `leaving`: the server is told, and does not answer.
