@@ -110,8 +110,15 @@ async fn beginning(server: &RoomServer, service: &str, room: &str) -> anyhow::Re
         anyhow::ensure!(begun.elapsed() < LIMIT, "no words are seen");
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    let status: Value = reqwest::get(format!("{service}/flows/{flow}")).await?.json().await?;
-    let first_frame = status["timings"]["media_started_ms"].as_u64().unwrap_or_default();
+    // words may be there before the subject's video is
+    let first_frame = loop {
+        let status: Value = reqwest::get(format!("{service}/flows/{flow}")).await?.json().await?;
+        if let Some(ms) = status["timings"]["media_started_ms"].as_u64() {
+            break ms;
+        }
+        anyhow::ensure!(begun.elapsed() < LIMIT, "no frame comes: {status}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
     subject.leave().await;
     Ok([Duration::from_millis(first_frame), first_packet.unwrap_or_default(), first_words])
 }
