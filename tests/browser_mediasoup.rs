@@ -14,7 +14,7 @@ use crate::support::turn_server::{Access, RELAY_ADDRESS, TurnServer};
 use crate::support::udp_forwarder::{Conditions, UdpForwarder, Way};
 use crate::support::{mediasoup, serial, service};
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A person in a browser of their own, with Chromium's test picture as the camera.
 async fn subject(server: &RoomServer, peer: &str, query: &str) -> Chromium {

@@ -141,6 +141,7 @@ impl Config {
                 port_range: r.optional("ice.port_range"),
                 announced_address: r.optional("ice.announced_address"),
                 loopback: r.required("ice.loopback"),
+                only_from: Vec::new(),
             },
             mediasoup: Mediasoup {
                 subject: r.required("mediasoup.subject"),

@@ -1,6 +1,6 @@
 //! How peers find each other: servers, ports and addresses (configuration), and candidates (strangers' text).
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -20,6 +20,8 @@ pub struct IceOptions {
     /// Offer loopback addresses as well; libnice leaves them out by itself. For tests and for a browser on the same
     /// machine.
     pub loopback: bool,
+    /// Offer these addresses of the machine and no others, whatever `loopback` says; empty: all.
+    pub only_from: Vec<IpAddr>,
 }
 
 /// Why a server's URL cannot be used.
@@ -170,6 +172,27 @@ pub(super) fn announce(candidate: &str, announced: Option<IpAddr>) -> String {
     words.join(" ")
 }
 
+/// The addresses of this machine from which the system would send to these. Others (container bridges, for example) make
+/// pairs that cannot work, and behind a NAT libnice waits seconds for them before it settles on one that does.
+pub fn sources(destinations: impl IntoIterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut sources = Vec::new();
+    for destination in destinations {
+        let any: IpAddr =
+            if destination.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        // connecting a UDP socket sends nothing
+        let source = UdpSocket::bind((any, 0)).and_then(|socket| {
+            socket.connect((destination, 9))?;
+            Ok(socket.local_addr()?.ip())
+        });
+        if let Ok(source) = source
+            && !sources.contains(&source)
+        {
+            sources.push(source);
+        }
+    }
+    sources
+}
+
 /// The addresses that libnice has to be told one by one, when loopback is to be among them.
 pub(super) fn local_addresses() -> std::io::Result<Vec<IpAddr>> {
     let is_link_local = |ip: IpAddr| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
@@ -184,6 +207,13 @@ pub(super) fn local_addresses() -> std::io::Result<Vec<IpAddr>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packets_leave_from_the_address_that_the_route_has() {
+        let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::new(127, 0, 0, 2))];
+        assert_eq!(sources(loopback), [loopback[0]]);
+        assert!(sources([IpAddr::from(Ipv4Addr::BROADCAST)]).is_empty(), "no way there");
+    }
 
     fn server(url: &str) -> IceServer {
         IceServer {

@@ -20,6 +20,7 @@ pub mod branch;
 pub mod codec;
 pub mod fingerprint;
 pub mod frame;
+mod handshake;
 pub mod ice;
 mod identity;
 pub mod peer;

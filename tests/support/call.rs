@@ -15,7 +15,7 @@ use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 
 /// No step of a call on loopback takes longer.
-pub const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 pub fn loopback() -> IceOptions {
     IceOptions { loopback: true, ..IceOptions::default() }

@@ -141,7 +141,7 @@ pub fn answer(transport: &Transport, offer: &OwnOffer, sent: &Usable, extensions
     let mut text = Text::session(transport, 1, &[&offer.mid]);
     text.codec(sent, offer.rtx.map(|(payload, _)| payload));
     text.extensions(extensions);
-    text.line(format_args!("a=setup:passive"));
+    text.line(format_args!("a=setup:active"));
     text.line(format_args!("a=mid:{}", offer.mid));
     text.line(format_args!("a=recvonly"));
     text.ice(transport);
@@ -201,7 +201,7 @@ impl RemoteOffer {
             let Stream { ssrc, rtx_ssrc, cname, .. } = stream;
             text.codec(&stream.codec, stream.codec.rtx_payload);
             text.extensions(&stream.extensions);
-            text.line(format_args!("a=setup:actpass"));
+            text.line(format_args!("a=setup:active"));
             text.line(format_args!("a=mid:{mid}"));
             text.line(format_args!("a=msid:{cname} {mid}"));
             text.line(format_args!("a={}", if *closed { "inactive" } else { "sendonly" }));

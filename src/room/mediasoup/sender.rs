@@ -105,11 +105,12 @@ impl Sender {
     }
 }
 
-/// We are the client of DTLS on both transports.
+/// We are the server of DTLS on both transports: mediasoup's client sends a lost flight again after 100 ms, ours (OpenSSL's)
+/// after a second.
 pub(super) fn connect(transport: &Transport, fingerprint: &str) -> ConnectWebRtcTransport {
     let fingerprint = DtlsFingerprint { algorithm: "sha-256".into(), value: fingerprint.into() };
     ConnectWebRtcTransport {
         transport_id: transport.id.clone(),
-        dtls_parameters: DtlsParameters { role: "client".into(), fingerprints: vec![fingerprint] },
+        dtls_parameters: DtlsParameters { role: "server".into(), fingerprints: vec![fingerprint] },
     }
 }

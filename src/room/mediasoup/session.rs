@@ -18,6 +18,7 @@ use super::sdp::Incomplete;
 use super::sender::Sender;
 use super::subject::{Change, SubjectChoice, wanted_layer};
 use super::transport::{Transport, TransportError};
+use crate::media::ice::sources;
 use crate::media::peer::{PeerError, PeerEvent, PeerFailure};
 use crate::media::stats::ReceivedStats;
 use crate::media::turn_over_tls::{self, Tunnel};
@@ -100,6 +101,9 @@ impl Setting {
         ice.relay_only |= self.options.mediasoup.relay_only;
         // those of the server first: webrtcbin takes one STUN server
         ice.servers.splice(0..0, transport.ice_servers.iter().cloned());
+        if !ice.relay_only {
+            ice.only_from = sources(transport.addresses());
+        }
         ice
     }
 }

@@ -97,6 +97,11 @@ impl Transport {
         Ok(Self { id, ufrag, password, fingerprint, candidates, ice_servers })
     }
 
+    /// Where the server listens, as far as it is not known by a name alone.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.candidates.iter().filter_map(|candidate| candidate.address.parse().ok())
+    }
+
     /// Puts addresses in place of names, which `webrtcbin` does not take.
     pub async fn resolve(mut self) -> Result<Self, TransportError> {
         let lookup = async {
