@@ -150,18 +150,13 @@ impl Listener {
         {
             serde_json::to_string(&capabilities.declared()).unwrap();
             serde_json::to_string(&capabilities.produced(&self.own_offer)).unwrap();
-            self.write(&sdp::answer(
-                &self.transport,
-                &self.own_offer,
-                capabilities.sent(),
-                &capabilities.sent_extensions(),
-            ));
+            self.write(&sdp::answer(&self.transport, &self.own_offer, capabilities.sent(), capabilities.extensions()));
         }
         if let Ok(description) = serde_json::from_value(data.clone())
             && let Ok(transport) = Transport::of(description)
         {
-            let (codec, extensions) = (self.capabilities.sent(), self.capabilities.sent_extensions());
-            self.write(&sdp::answer(&transport, &self.own_offer, codec, &extensions));
+            let (codec, extensions) = (self.capabilities.sent(), self.capabilities.extensions());
+            self.write(&sdp::answer(&transport, &self.own_offer, codec, extensions));
             assert!(transport.ice_servers.iter().all(|server| ice::check(server).is_ok()));
         }
         if let Ok(consumer) = serde_json::from_value::<NewConsumer>(data.clone()) {

@@ -81,6 +81,22 @@ impl Bin {
     }
 }
 
+/// A track's packets as caps describe them. `profile` is H264's profile-level-id, where it has to be named.
+pub(crate) fn rtp_caps(codec: Codec, payload: u8, extensions: &[Extension], profile: Option<&str>) -> gst::Caps {
+    let mut caps = gst::Caps::builder("application/x-rtp")
+        .field("media", "video")
+        .field("encoding-name", codec.encoding_name())
+        .field("clock-rate", 90_000i32)
+        .field("payload", i32::from(payload));
+    if let Some(profile) = profile {
+        caps = caps.field("packetization-mode", "1").field("profile-level-id", profile);
+    }
+    for Extension { id, uri } in extensions {
+        caps = caps.field(format!("extmap-{id}"), uri.as_str());
+    }
+    caps.build()
+}
+
 /// RTP in, frames out.
 pub struct ReceiveBranch {
     bin: gst::Bin,
@@ -220,19 +236,10 @@ impl SendBranch {
         }
         // Instead of the payloader's own: H264's name the level of the stream, which is not the level negotiated, and
         // webrtcbin answers only with the header extensions that these caps name.
-        let mut caps = gst::Caps::builder("application/x-rtp")
-            .field("media", "video")
-            .field("encoding-name", options.codec.encoding_name())
-            .field("clock-rate", 90_000i32)
-            .field("payload", i32::from(options.payload))
-            .field("ssrc", ssrc);
-        for Extension { id, uri } in &options.extensions {
-            caps = caps.field(format!("extmap-{id}"), uri.as_str());
-        }
-        if options.offers && options.codec == Codec::H264 {
-            caps = caps.field("packetization-mode", "1").field("profile-level-id", "42e01f");
-        }
-        parsed.element("rtp")?.set_property("caps", caps.build());
+        let profile = (options.offers && options.codec == Codec::H264).then_some("42e01f");
+        let mut caps = rtp_caps(options.codec, options.payload, &options.extensions, profile);
+        caps.make_mut().set("ssrc", ssrc);
+        parsed.element("rtp")?.set_property("caps", caps);
 
         let encoder = parsed.element("encoder")?;
         let branch = Self { bin: parsed.bin, codec: options.codec, pictures, encoder, payloader };

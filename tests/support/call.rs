@@ -59,12 +59,7 @@ impl House {
     }
 
     pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
-        let frames = Frames::default();
-        let screen = Screen::start(ScreenOptions::default());
-        screen.show(View { message: "Hello".into(), ..View::default() }, None);
-        let sinks = [screen.sink(), frames.sink()];
-        let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-        let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+        let (screen, frames, plugs) = mirror();
         let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() };
         let link = self.rooms.join(room, plugs, options)?;
         Ok(Call { link, screen, frames })
@@ -95,6 +90,17 @@ impl Drop for House {
             let _ = stop.send(());
         }
     }
+}
+
+/// A screen that shows the input, mirrored, and the frames that come in, with the plugs of both.
+pub fn mirror() -> (Screen, Frames, Plugs) {
+    let frames = Frames::default();
+    let screen = Screen::start(ScreenOptions::default());
+    screen.show(View { message: "Hello".into(), ..View::default() }, None);
+    let sinks = [screen.sink(), frames.sink()];
+    let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
+    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+    (screen, frames, plugs)
 }
 
 /// A flow's side.

@@ -1,17 +1,14 @@
 //! Rooms on a real mediasoup server: the service's side without a flow, and subjects.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
-use vision_service::media::screen::ScreenOptions;
-use vision_service::media::{Codec, Frame, Screen};
-use vision_service::room::{Plugs, RoomError, RoomOptions, RoomUrl, Rooms};
+use vision_service::media::Codec;
+use vision_service::room::{RoomError, RoomOptions, RoomUrl, Rooms};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectOptions};
 
-use super::call::{Call, Frames, loopback};
+use super::call::{Call, Frames, loopback, mirror};
 use super::room_server::{RoomServer, RoomServerOptions};
 
 pub const BALL: &str = "videotestsrc is-live=true pattern=ball";
@@ -30,12 +27,7 @@ pub async fn server(options: RoomServerOptions) -> RoomServer {
 /// Joins as a flow does, with a screen that shows the input, mirrored.
 pub async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
     vision_service::media::init().unwrap();
-    let frames = Frames::default();
-    let screen = Screen::start(ScreenOptions::default());
-    screen.show(View { message: "Hello".into(), ..View::default() }, None);
-    let sinks = [screen.sink(), frames.sink()];
-    let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+    let (screen, frames, plugs) = mirror();
     let link = Rooms::new().join(&RoomUrl::parse(url).unwrap(), plugs, options).await?;
     Ok(Call { link, screen, frames })
 }

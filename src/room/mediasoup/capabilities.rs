@@ -16,10 +16,8 @@ use crate::media::sdp::{
     Extension, FEEDBACK, MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI, is_constrained_baseline, is_token,
 };
 
-/// Header extensions of what we receive.
-const RECEIVED: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
-/// Header extensions of what we send; our pictures are upright.
-const SENT: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
+/// Header extensions that we understand. The service's own pictures are upright; simulated subjects turn theirs.
+const EXTENSIONS: [&str; 3] = [MID_URI, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI];
 
 /// A codec that both sides can do, under the router's numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,9 +115,9 @@ impl Capabilities {
         &self.codecs[0]
     }
 
-    /// The header extensions that we send.
-    pub fn sent_extensions(&self) -> Vec<Extension> {
-        self.extensions.iter().filter(|extension| SENT.contains(&extension.uri.as_str())).cloned().collect()
+    /// The header extensions that both sides understand, under the router's numbers.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
     }
 
     /// For `join`: what we can receive. No audio, so that the server offers none.
@@ -170,10 +168,10 @@ impl Capabilities {
             rtcp_feedback: Vec::new(),
             ..codec.clone()
         });
-        let header_extensions = self
-            .sent_extensions()
-            .into_iter()
-            .map(|Extension { id, uri }| RtpHeaderExtensionParameters { uri, id, encrypt: false });
+        let header_extensions = self.extensions.iter().map(|Extension { id, uri }| {
+            let (uri, id) = (uri.clone(), *id);
+            RtpHeaderExtensionParameters { uri, id, encrypt: false }
+        });
         RtpParameters {
             mid: Some(offer.mid.clone()),
             codecs: std::iter::once(codec).chain(rtx).collect(),
@@ -256,7 +254,7 @@ fn usable(router: &RtpCapabilities, codec: Codec) -> Option<Usable> {
 /// Of those that we understand, with one-byte headers.
 fn add_extension(extensions: &mut Vec<Extension>, id: u8, uri: &str, usable: bool) {
     let is_new = !extensions.iter().any(|other| other.id == id || other.uri == uri);
-    if usable && is_new && (1..=14).contains(&id) && RECEIVED.contains(&uri) {
+    if usable && is_new && (1..=14).contains(&id) && EXTENSIONS.contains(&uri) {
         extensions.push(Extension { id, uri: uri.to_owned() });
     }
 }

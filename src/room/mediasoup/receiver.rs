@@ -8,10 +8,10 @@ use super::sdp::{self, RemoteOffer};
 use super::sender::connect;
 use super::session::{JITTER_LATENCY, SessionError};
 use super::transport::Transport;
+use crate::media::IceOptions;
+use crate::media::branch::rtp_caps;
 use crate::media::frame::FrameTap;
 use crate::media::peer::{Peer, PeerError, PeerEvent};
-use crate::media::sdp::Extension;
-use crate::media::{Codec, IceOptions};
 
 /// Sections of one transport. Each costs a decoder until the session ends.
 const MAX_SECTIONS: usize = 16;
@@ -63,18 +63,6 @@ impl Receiver {
 }
 
 /// What `webrtcbin` has to know of a section before it sees the offer.
-fn caps(stream: &Stream) -> gst::Caps {
-    let usable = &stream.codec;
-    let mut caps = gst::Caps::builder("application/x-rtp")
-        .field("media", "video")
-        .field("encoding-name", usable.codec.encoding_name())
-        .field("clock-rate", 90_000i32)
-        .field("payload", i32::from(usable.payload));
-    if let (Codec::H264, Some(profile)) = (usable.codec, &usable.profile_level_id) {
-        caps = caps.field("packetization-mode", "1").field("profile-level-id", profile);
-    }
-    for Extension { id, uri } in &stream.extensions {
-        caps = caps.field(format!("extmap-{id}"), uri.as_str());
-    }
-    caps.build()
+fn caps(Stream { codec, extensions, .. }: &Stream) -> gst::Caps {
+    rtp_caps(codec.codec, codec.payload, extensions, codec.profile_level_id.as_deref())
 }

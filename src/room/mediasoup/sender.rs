@@ -43,7 +43,7 @@ impl Sender {
             codec: sent.codec,
             payload: sent.payload,
             bitrate,
-            extensions: capabilities.sent_extensions(),
+            extensions: capabilities.extensions().to_vec(),
             offers: true,
         };
         let build = tokio::task::spawn_blocking(move || {
@@ -76,7 +76,7 @@ impl Sender {
         // The server has to know our certificate before the first packet, which the answer lets out.
         tokio::try_join!(connection.request(&connect), connection.request(&produce))?;
         self.peer.settle(&draft).await?;
-        let answer = sdp::answer(transport, &offer, capabilities.sent(), &capabilities.sent_extensions());
+        let answer = sdp::answer(transport, &offer, capabilities.sent(), capabilities.extensions());
         self.peer.accept(&answer).await?;
         Ok(())
     }
