@@ -116,6 +116,26 @@ async fn a_browser_can_send_several_sizes() {
     call.link.leave().await;
 }
 
+/// VP8 and H264 have layers of time only in one stream: there is no size to choose, and the whole rate comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_can_send_layers_of_time() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions::default()).await;
+    let mut browser = subject(&server, "layered", "&codec=VP8&scalability=L1T3").await;
+    browser.wait_for("state.call === 'joined'", LIMIT).await;
+    let state = server.wait_for("r", "layered", LIMIT, |state| !state["producers"][0].is_null()).await;
+    assert_eq!(state["producers"][0]["rtpParameters"]["encodings"][0]["scalabilityMode"], "L1T3");
+
+    let mut call = mediasoup::join_vision(&server).await;
+    call.media().await;
+    call.frames.until("of a layered stream", |_| true).await;
+    let state = server.peer("r", "vision").await;
+    let consumer = &state["consumers"][0];
+    assert!(matches!(consumer["preferredLayers"]["spatialLayer"].as_u64(), None | Some(0)), "{consumer}");
+    assert!(matches!(consumer["currentLayers"]["temporalLayer"].as_u64(), None | Some(2)), "{consumer}");
+    call.link.leave().await;
+}
+
 /// One verification of the person in a clip, who sends `codec`; answers how the flow ended.
 async fn verification(codec: &str, person: &Path, reference: String) -> Value {
     let scratch = Scratch::new("browser-mediasoup");

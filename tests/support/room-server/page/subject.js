@@ -1,7 +1,7 @@
 // A subject in a mediasoup room, by npm's mediasoup-client: sends the camera, shows the video that comes back.
 //
-// The address says how: ?room=ROOM&peer=PEER, and if wanted &codec=VP8|H264, &simulcast, &tcp (media over TCP only),
-// &relay (media over a TURN server only).
+// The address says how: ?room=ROOM&peer=PEER, and if wanted &codec=VP8|H264, &simulcast, &scalability=MODE (layers in
+// one stream, as L1T3), &tcp (media over TCP only), &relay (media over a TURN server only).
 // `window.state` says how it stands, and `window.subject` does what a person can do.
 
 import { Device } from "mediasoup-client";
@@ -98,8 +98,9 @@ class Subject {
 
   /** Sends the camera anew, as a new producer. */
   async produceCamera() {
-    const simulcast = query.has("simulcast") ? { encodings: SIMULCAST } : {};
-    const producer = await this.#produce(this.#camera, {}, simulcast);
+    const mode = query.get("scalability");
+    const layers = query.has("simulcast") ? { encodings: SIMULCAST } : mode && { encodings: [{ scalabilityMode: mode }] };
+    const producer = await this.#produce(this.#camera, {}, layers ?? {});
     window.state.sends = producer.rtpParameters.codecs[0].mimeType;
   }
 
