@@ -241,7 +241,8 @@ impl Application {
 fn second_port(http: &config::Http) -> Option<u16> {
     let beside_demo = (http.demo && http.certificate.is_none()).then_some(match http.port {
         0 => 0,
-        port => port.saturating_add(1),
+        // 5443 beside 5000; 5001 is the controller's
+        port => port.saturating_add(443),
     });
     http.https_port.or(beside_demo)
 }

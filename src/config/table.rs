@@ -32,7 +32,7 @@ pub const SETTINGS: &[Setting] = &[
     s("http.port", "PORT", "5000", "Port to listen on; 0 lets the system choose."),
     s("http.cert_file", "CERT_FILE_APP", "", "PEM certificate chain: with `http.key_file`, the port speaks HTTPS."),
     s("http.key_file", "KEY_FILE_APP", "", "PEM private key that belongs to `http.cert_file`."),
-    s("http.https_port", "HTTPS_PORT", "", "A second port that speaks HTTPS with a self-signed certificate, for phones on the local network; unset: none, except with `serve --demo`, where it is the port after `http.port`."),
+    s("http.https_port", "HTTPS_PORT", "", "A second port that speaks HTTPS with a self-signed certificate, for phones on the local network; unset: none, except with `serve --demo`, where it is `http.port` and 443 more."),
     secret("http.api_token", "API_TOKEN", "When set, every endpoint but `/health` and `/call/*` wants `Authorization: Bearer` with it."),
     s("http.enable_debug_endpoints", "ENABLE_DEBUG_ENDPOINTS", "false", "The original's debug endpoints. Read and shown; they come with a later version."),
     s("http.demo", "DEMO_PAGE", "false", "Serve `/demo`, where a person verifies themselves against a picture that they upload. For trying out only."),

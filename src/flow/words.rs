@@ -17,12 +17,8 @@ impl Words {
     /// Picks the language; one that is not known is the default, with a warning.
     pub fn new(locales: &Locales, requested: Option<&str>) -> Self {
         let (locale, known) = locales.pick(requested);
-        if !known {
-            tracing::warn!(
-                "language {:?} is not known, the subject reads {}",
-                requested.unwrap_or("(none given)"),
-                locale.language()
-            );
+        if let Some(language) = requested.filter(|_| !known) {
+            tracing::warn!("language {language:?} is not known, the subject reads {}", locale.language());
         }
         Self { locale: locale.clone() }
     }

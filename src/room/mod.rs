@@ -73,7 +73,10 @@ impl fmt::Display for RoomUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Direct(name) => write!(f, "direct:{}", shorten(name)),
-            Self::Server(url) => write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
+            Self::Server(url) => {
+                write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+                url.port().map_or(Ok(()), |port| write!(f, ":{port}"))
+            }
         }
     }
 }
@@ -87,7 +90,7 @@ pub enum RoomError {
     /// Its server does not answer, or does not let us in.
     #[error("the room at {room} cannot be joined: {reason}")]
     Unreachable {
-        /// Scheme and host of the server.
+        /// Scheme, host and port of the server.
         room: String,
         /// Why.
         reason: String,
@@ -257,7 +260,7 @@ mod tests {
         }
         let server = RoomUrl::parse("wss://sfu.example.org:4443/?roomId=r&peerId=secret").unwrap();
         assert!(matches!(server, RoomUrl::Server(_)));
-        assert_eq!(server.to_string(), "wss://sfu.example.org");
+        assert_eq!(server.to_string(), "wss://sfu.example.org:4443");
         assert_eq!(RoomUrl::Direct("kitchen-7".into()).to_string(), "direct:kitc…");
         for other in ["", "http://x", "ws:", "wss://", "direct", "file:///etc/passwd"] {
             assert_eq!(RoomUrl::parse(other), Err(RoomUrlError::Scheme), "{other}");

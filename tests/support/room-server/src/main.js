@@ -1,9 +1,9 @@
 // A mediasoup room server for tests: `ws://HOST:PORT/?roomId=ROOM&peerId=PEER`, sub-protocol `protoo`.
 //
-// Prints one line of JSON when it is ready: {port, control, udpPort, tcpPort}. Ends when its standard input does, so
-// that it cannot outlive the test that started it.
+// Prints one line of JSON when it is ready: {port, control, udpPort, tcpPort}. Ends with its standard input
+// where that is a pipe, so that it cannot outlive the test that started it.
 
-import { readFileSync } from "node:fs";
+import { fstatSync, readFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 
@@ -20,7 +20,8 @@ const LARGEST_MESSAGE = 960_000;
 
 async function main() {
   const options = parse(process.argv.slice(2));
-  process.stdin.resume().on("end", () => process.exit(0));
+  // with the program that started it; a terminal and /dev/null are nobody's end
+  if (fstatSync(0).isFIFO()) process.stdin.resume().on("end", () => process.exit(0));
 
   const media = await Media.start(options);
   const rooms = new Map();
