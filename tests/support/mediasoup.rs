@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
+use vision_service::media::inspect::PeerBoard;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, Screen};
-use vision_service::room::{Plugs, RoomError, RoomOptions, RoomUrl, Rooms};
+use vision_service::room::{InputOptions, Plugs, RoomError, RoomOptions, RoomUrl, Rooms};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectOptions};
 
@@ -17,7 +18,8 @@ use super::room_server::{RoomServer, RoomServerOptions};
 pub const BALL: &str = "videotestsrc is-live=true pattern=ball";
 
 pub fn options(codecs: &[Codec]) -> RoomOptions {
-    RoomOptions { ice: loopback(), codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() }
+    let input = InputOptions::default();
+    RoomOptions { ice: loopback(), codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default(), input }
 }
 
 pub async fn server(options: RoomServerOptions) -> RoomServer {
@@ -35,7 +37,7 @@ pub async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
     screen.show(View { message: "Hello".into(), ..View::default() }, None);
     let sinks = [screen.sink(), frames.sink()];
     let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into(), peers: PeerBoard::default(), dots: None };
     let link = Rooms::new().join(&RoomUrl::parse(url).unwrap(), plugs, options).await?;
     Ok(Call { link, screen, frames })
 }

@@ -117,6 +117,11 @@ impl Capabilities {
         &self.codecs[0]
     }
 
+    /// One header extension less, in both directions. To be said before anything is declared.
+    pub fn leave_out(&mut self, uri: &str) {
+        self.extensions.retain(|extension| extension.uri != uri);
+    }
+
     /// The header extensions that we send.
     pub fn sent_extensions(&self) -> Vec<Extension> {
         self.extensions.iter().filter(|extension| SENT.contains(&extension.uri.as_str())).cloned().collect()
