@@ -52,6 +52,55 @@ pub struct I420Mut<'a> {
     pub height: usize,
 }
 
+/// 8-bit YUV 4:2:0 with one chroma plane, BT.601 limited range, that can be written.
+pub struct Nv12Mut<'a> {
+    /// Luma.
+    pub y: &'a mut [u8],
+    /// Blue and red difference in turn, `width.div_ceil(2)` pairs in a row.
+    pub uv: &'a mut [u8],
+    /// Bytes between luma rows.
+    pub y_stride: usize,
+    /// Bytes between chroma rows.
+    pub uv_stride: usize,
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+}
+
+/// An [`RgbView`] that can be written.
+pub struct RgbMut<'a> {
+    /// At least `stride * (height - 1) + 3 * width` bytes.
+    pub data: &'a mut [u8],
+    /// Pixels.
+    pub width: usize,
+    /// Pixels.
+    pub height: usize,
+    /// Bytes between rows.
+    pub stride: usize,
+}
+
+/// A picture that is drawn onto in place.
+pub enum PictureMut<'a> {
+    /// What the software decoders give.
+    I420(I420Mut<'a>),
+    /// What hardware decoders and many cameras give.
+    Nv12(Nv12Mut<'a>),
+    /// What picture files give.
+    Rgb(RgbMut<'a>),
+}
+
+impl PictureMut<'_> {
+    /// Width and height in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        match self {
+            Self::I420(p) => (p.width, p.height),
+            Self::Nv12(p) => (p.width, p.height),
+            Self::Rgb(p) => (p.width, p.height),
+        }
+    }
+}
+
 /// A picture in either of the two formats that the service works on.
 #[derive(Clone, Copy)]
 pub enum PictureView<'a> {

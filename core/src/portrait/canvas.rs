@@ -3,7 +3,7 @@
 
 use super::PortraitError;
 use super::mesh::smooth;
-use super::topology::{EyeLines, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
+use crate::topology::{EyeLines, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use super::warp::{Plane, distance_from_line};
 use crate::picture::{I420Mut, RgbView};
 
