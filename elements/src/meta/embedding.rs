@@ -2,7 +2,7 @@
 
 use vision_models::embedding::Embedding;
 
-use super::{Payload, bytes};
+use super::{Payload, memory};
 
 /// The face of a picture as a vector.
 ///
@@ -12,7 +12,7 @@ use super::{Payload, bytes};
 /// |---|---|---|
 /// | `model` | string | the network's id in the manifest; only vectors of one network can be compared |
 /// | `dimensions` | guint | length of the vector |
-/// | `embedding` | GBytes | the vector, as 32-bit floats in the machine's byte order |
+/// | `embedding` | GstMemory | the vector, as 32-bit floats in the machine's byte order |
 #[derive(Clone, Debug)]
 pub struct FaceEmbedding {
     /// The vector, which knows its network and its distance from another one.
@@ -25,6 +25,6 @@ impl Payload for FaceEmbedding {
     fn describe(&self, structure: &mut gst::StructureRef) {
         structure.set("model", self.embedding.model());
         structure.set("dimensions", self.embedding.values().len() as u32);
-        structure.set("embedding", bytes(self.embedding.values()));
+        structure.set("embedding", memory(self.embedding.values()));
     }
 }

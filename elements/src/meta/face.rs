@@ -3,7 +3,7 @@
 use glib::prelude::*;
 use vision_core::face::{BLENDSHAPE_NAMES, Face};
 
-use super::{Payload, bytes};
+use super::{Payload, memory};
 
 /// What a face carries in its plain fields besides its box, its angles and its presence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Default for Outputs {
 /// | `presence` | gfloat | probability 0..1 that there is a face |
 /// | `matrix` | GstValueArray of 16 gfloat | row-major, canonical face to camera, centimetres |
 /// | `blendshapes` | GstStructure of 52 gfloat | scores 0..1 by MediaPipe's names (`jawOpen`, `eyeBlinkLeft`, ...) |
-/// | `landmarks` | GBytes | 478 times x, y, z as 32-bit floats in the machine's byte order; z in the scale of x |
+/// | `landmarks` | GstMemory | 478 times x, y, z as 32-bit floats in the machine's byte order; z in the scale of x |
 ///
 /// The last three can be switched off by properties of `faceanalyze`.
 #[derive(Clone, Debug, Default)]
@@ -97,7 +97,7 @@ fn describe_face(face: &Face, outputs: Outputs) -> gst::Structure {
         described.set("blendshapes", gst::Structure::from_iter("blendshapes", scores));
     }
     if outputs.landmarks {
-        described.set("landmarks", bytes(face.landmarks.as_flattened()));
+        described.set("landmarks", memory(face.landmarks.as_flattened()));
     }
     described
 }

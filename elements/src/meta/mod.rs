@@ -111,9 +111,10 @@ pub fn register() {
     });
 }
 
-/// Numbers as bytes in the machine's own order. Bytes, because `GST_DEBUG` never prints them as numbers.
-fn bytes(numbers: &[f32]) -> glib::Bytes {
-    glib::Bytes::from_owned(numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
+/// Numbers as bytes in the machine's own order. A `GstMemory`, because every language can map one and, unlike `GBytes`, a
+/// structure that is logged does not show what is in it.
+fn memory(numbers: &[f32]) -> gst::Memory {
+    gst::Memory::from_slice(numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>())
 }
 
 #[cfg(test)]

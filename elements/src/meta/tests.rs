@@ -39,7 +39,7 @@ fn other_languages_read_plain_fields() {
     assert_eq!((matrix.len(), matrix.as_slice()[11].get::<f32>()), (16, Ok(-42.0)));
     let blendshapes = face.get::<gst::Structure>("blendshapes").unwrap();
     assert_eq!((blendshapes.n_fields(), blendshapes.get::<f32>("jawOpen")), (BLENDSHAPES, Ok(0.375)));
-    let landmarks = face.get::<glib::Bytes>("landmarks").unwrap();
+    let landmarks = face.get::<gst::Memory>("landmarks").unwrap().into_mapped_memory_readable().unwrap();
     assert_eq!(landmarks.len(), LANDMARKS * 3 * 4);
     assert_eq!(landmarks[(7 * 3 + 2) * 4..][..4], (-0.0625f32).to_ne_bytes());
 }
@@ -73,12 +73,17 @@ fn rust_reads_the_very_same_payload() {
 }
 
 #[test]
-fn logs_show_no_landmarks() {
-    let mut buffer = buffer();
-    FaceMeta::attach(buffer.get_mut().unwrap(), faces(0.5));
-    let structure = structure(&buffer);
-    for text in [structure.to_string(), format!("{structure:?}"), format!("{:?}", FaceMeta::of(&buffer))] {
-        println!("{text}");
-        assert!(!text.contains("-0.0625"), "{text}");
-    }
+fn logs_do_not_depend_on_landmarks() {
+    let logged = |faces: Faces| {
+        let mut buffer = buffer();
+        FaceMeta::attach(buffer.get_mut().unwrap(), Arc::new(faces));
+        let structure = structure(&buffer);
+        let debug = format!("{structure:?}");
+        let before_the_address = debug.split("payload").next().unwrap().to_owned();
+        [structure.to_string(), before_the_address, format!("{:?}", FaceMeta::of(&buffer))]
+    };
+    let one = Faces::clone(&faces(0.5));
+    let mut other = one.clone();
+    other.faces[0].landmarks[9][2] = 0.5;
+    assert_eq!(logged(one), logged(other));
 }
