@@ -7,9 +7,11 @@
 //! The service registers them in its own process with [`plugin_register_static`]; everybody else points
 //! `GST_PLUGIN_PATH` to the folder that holds `libgstvision.so`.
 
+pub mod meta;
 pub mod rtporientation;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    meta::register();
     rtporientation::register(plugin)
 }
 
