@@ -50,7 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (name, shown) in parts {
             print!("{width}x{height}, {name}: {:.2} ms in RGB", timed(|| draw(&mut data, &shown)));
             let (y_stride, uv_stride) = (width, width / 2);
-            let (mut y, mut u, mut v) = (vec![99; width * height], vec![128; width * height / 4], vec![128; width * height / 4]);
+            let (mut y, mut u, mut v) =
+                (vec![99; width * height], vec![128; width * height / 4], vec![128; width * height / 4]);
             let mut uv = vec![128; width * height / 2];
             let i420 = timed(|| {
                 let (y, u, v) = (&mut y, &mut u, &mut v);
@@ -90,7 +91,8 @@ fn window(picture: &RgbImage, width: usize, height: usize) -> (u32, u32, u32, u3
 
 /// The picture's face in that part, with made-up scores.
 fn face(assets: &Path, picture: &RgbImage, width: usize, height: usize) -> Result<Face, Box<dyn Error>> {
-    let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(assets.join("astronaut-landmarks.json"))?)?;
+    let data: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(assets.join("astronaut-landmarks.json"))?)?;
     let list: Vec<[f32; 3]> = serde_json::from_value(data["landmarks"].clone())?;
     let (x, y, w, h) = window(picture, width, height);
     let (scale_x, scale_y) = (picture.width() as f32 / w as f32, picture.height() as f32 / h as f32);

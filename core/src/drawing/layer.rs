@@ -80,7 +80,8 @@ impl Layer<'_> {
         for y in 0..rows.div_ceil(2) {
             let (mut upper, mut lower) = (self.row(2 * y), self.row(2 * y + 1));
             for x in 0..columns.div_ceil(2) {
-                let mut next = || [upper.next(), upper.next(), lower.next(), lower.next()].map(Option::unwrap_or_default);
+                let mut next =
+                    || [upper.next(), upper.next(), lower.next(), lower.next()].map(Option::unwrap_or_default);
                 let block = next();
                 if block == [0; 4] {
                     continue;
@@ -184,6 +185,13 @@ mod tests {
         let (mut a, mut b) = ([0; 20], [0; 3]);
         layer.blend(&mut PictureMut::Rgb(RgbMut { data: &mut a, width: 16, height: 16, stride: 48 }));
         let (y_stride, uv_stride) = (16, 16);
-        layer.blend(&mut PictureMut::Nv12(Nv12Mut { y: &mut a, uv: &mut b, y_stride, uv_stride, width: 16, height: 16 }));
+        layer.blend(&mut PictureMut::Nv12(Nv12Mut {
+            y: &mut a,
+            uv: &mut b,
+            y_stride,
+            uv_stride,
+            width: 16,
+            height: 16,
+        }));
     }
 }

@@ -32,9 +32,6 @@ static SIDES: LazyLock<Vec<[u16; 2]>> = LazyLock::new(|| {
 type Points = Vec<[f64; 2]>;
 
 pub(super) fn draw(face: &Face, shown: &Shown, scale: &Scale, labels: &mut Labels, out: &mut PictureMut) {
-    if face.landmarks.as_flattened().iter().any(|value| !value.is_finite()) {
-        return;
-    }
     let (width, height) = (scale.width as f64, scale.height as f64);
     let place = |[x, y, _]: &[f32; 3]| [f64::from(*x) * width, f64::from(*y) * height];
     let points: Points = face.landmarks.iter().map(place).collect();
@@ -152,12 +149,7 @@ fn axes(face: &Face, points: &Points, bounds: [f64; 4]) -> [([f64; 2], Colour); 
     axes.map(|(_, end, colour)| (end, colour))
 }
 
-fn arrows(
-    cr: &Context,
-    [x, y]: [f64; 2],
-    axes: &[([f64; 2], Colour); 3],
-    scale: &Scale,
-) -> Result<(), cairo::Error> {
+fn arrows(cr: &Context, [x, y]: [f64; 2], axes: &[([f64; 2], Colour); 3], scale: &Scale) -> Result<(), cairo::Error> {
     for ([to_x, to_y], colour) in axes {
         for (colour, width) in [(with_alpha(SHADE, 0.55), 3.6), (*colour, 2.0)] {
             cr.move_to(x, y);

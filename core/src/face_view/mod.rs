@@ -57,6 +57,26 @@ pub enum Bars {
 pub struct FacePainter {
     labels: Labels,
     peaks: [f32; BLENDSHAPES],
+    side: Side,
+}
+
+/// Where the bars are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Side {
+    #[default]
+    Left,
+    Right,
+}
+
+impl Side {
+    /// The side with more room beside a face whose middle is at `x`, 0..1; the same as before where it makes no difference.
+    fn beside(self, x: f32) -> Self {
+        match x {
+            _ if x > 0.55 => Self::Left,
+            _ if x < 0.45 => Self::Right,
+            _ => self,
+        }
+    }
 }
 
 /// Sizes that follow the picture's.
@@ -90,7 +110,7 @@ impl Scale {
 
 impl Default for FacePainter {
     fn default() -> Self {
-        Self { labels: Labels::default(), peaks: [0.0; BLENDSHAPES] }
+        Self { labels: Labels::default(), peaks: [0.0; BLENDSHAPES], side: Side::default() }
     }
 }
 
@@ -109,17 +129,19 @@ impl FacePainter {
         out: &mut PictureMut,
     ) {
         let scale = Scale::of(out.size());
-        let mut first = None;
-        for face in faces {
-            face::draw(face, shown, &scale, &mut self.labels, out);
-            first.get_or_insert(face);
-        }
+        let mut faces = faces.into_iter().filter(|face| face.landmarks.as_flattened().iter().all(|v| v.is_finite()));
+        let first = faces.next();
         match first {
-            Some(face) => self.note(face),
+            Some(face) => {
+                self.note(face);
+                // Under the face, where the two meet.
+                let places = bars::choose(&shown.bars, &self.peaks);
+                bars::draw(face, &places, self.side, &scale, &mut self.labels, out);
+            }
             None => self.peaks = [0.0; BLENDSHAPES],
         }
-        if let Some(face) = first {
-            bars::draw(face, &bars::choose(&shown.bars, &self.peaks), &scale, &mut self.labels, out);
+        for face in first.into_iter().chain(faces) {
+            face::draw(face, shown, &scale, &mut self.labels, out);
         }
         if let Some(state) = gesture.filter(|_| shown.gesture) {
             gesture::draw(state, &scale, &mut self.labels, out);
@@ -132,6 +154,8 @@ impl FacePainter {
         for (peak, score) in self.peaks.iter_mut().zip(face.blendshapes) {
             *peak = (*peak * FALL).max(score);
         }
+        let bounds = face.bounding_box();
+        self.side = self.side.beside(bounds.x + bounds.width / 2.0);
     }
 }
 

@@ -5,11 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    definition::Gesture,
-    engine::GestureRun,
-    signal::Signals,
-};
+use super::{definition::Gesture, engine::GestureRun, signal::Signals};
 
 /// What follows when the time for a gesture is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -110,8 +106,7 @@ pub struct GestureSequence {
 impl GestureSequence {
     /// For these gestures; `None` when there are none.
     pub fn new(gestures: Vec<Arc<Gesture>>, on_timeout: OnTimeout) -> Option<Self> {
-        let sequence =
-            Self { gestures, on_timeout, index: 0, run: None, began: None, completed: 0, value: None };
+        let sequence = Self { gestures, on_timeout, index: 0, run: None, began: None, completed: 0, value: None };
         (!sequence.gestures.is_empty()).then_some(sequence)
     }
 

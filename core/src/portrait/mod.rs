@@ -27,11 +27,11 @@ use thiserror::Error;
 
 use crate::face::Face;
 use crate::picture::{I420Mut, RgbView};
+use crate::topology::{FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use canvas::{Canvas, Crop, Texture};
 use deform::Shapes;
 use mesh::Mesh;
 pub use script::{Performance, Performer, alive};
-use crate::topology::{FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use warp::{Corner, Target};
 
 /// What the face does. The default is at rest: eyes open, mouth closed, head as pictured. Right and left are the

@@ -159,7 +159,7 @@ fn pulse_phase(elapsed: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject_view::{Countdown, fonts_available, OwnedI420};
+    use crate::subject_view::{Countdown, OwnedI420, fonts_available};
 
     const SIZES: [(usize, usize); 4] = [(640, 480), (480, 640), (160, 120), (1280, 720)];
 

@@ -15,9 +15,9 @@ mod picture;
 
 use std::time::{Duration, Instant};
 
+pub use crate::drawing::text::fonts_available;
 pub use composer::Composer;
 pub use layout::output_size;
-pub use crate::drawing::text::fonts_available;
 #[cfg(test)]
 pub(crate) use picture::OwnedI420;
 

@@ -6,7 +6,9 @@ use cairo::Context;
 
 use super::{Guide, OutcomeView, Step, layout::Layout};
 use crate::drawing::{
-    AMBER, Area, CARD, Colour, GREEN, RED, SHADE, WHITE, fill, patch::Patch, rounded, source, stroke, surface,
+    AMBER, Area, CARD, Colour, GREEN, RED, SHADE, WHITE, fill,
+    patch::Patch,
+    rounded, source, stroke, surface,
     text::{Fitted, with_fonts},
     with_alpha,
 };
