@@ -110,12 +110,18 @@ impl GestureSequence {
         (!sequence.gestures.is_empty()).then_some(sequence)
     }
 
-    /// A frame, with the signals of its face where there is one.
-    pub fn update(&mut self, signals: Option<&Signals>, now: Instant) -> Vec<Happening> {
+    /// Asks for the first gesture now, whether or not a face is seen. Nothing happens when that was done before.
+    pub fn begin(&mut self, now: Instant) -> Vec<Happening> {
         let mut happened = Vec::new();
-        if self.began.is_none() && signals.is_some() {
+        if self.began.is_none() {
             self.ask(now, &mut happened);
         }
+        happened
+    }
+
+    /// A frame, with the signals of its face where there is one.
+    pub fn update(&mut self, signals: Option<&Signals>, now: Instant) -> Vec<Happening> {
+        let mut happened = if signals.is_some() { self.begin(now) } else { Vec::new() };
         let expired = self.on_timeout != OnTimeout::Wait && self.run.as_ref().is_some_and(|run| run.expired(now));
         if expired && let Some(run) = self.run.take() {
             let (gesture, index) = (run.gesture().clone(), self.index);
