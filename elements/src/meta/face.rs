@@ -10,15 +10,13 @@ use super::{Payload, memory};
 pub struct Outputs {
     /// The 478 points.
     pub landmarks: bool,
-    /// The 52 scores.
+    /// The 52 scores. Where they are left out they are not computed either: the payload's are 0.
     pub blendshapes: bool,
-    /// The 4x4 matrix.
-    pub matrix: bool,
 }
 
 impl Default for Outputs {
     fn default() -> Self {
-        Self { landmarks: true, blendshapes: true, matrix: true }
+        Self { landmarks: true, blendshapes: true }
     }
 }
 
@@ -44,7 +42,7 @@ impl Default for Outputs {
 /// | `blendshapes` | GstStructure of 52 gfloat | scores 0..1 by MediaPipe's names (`jawOpen`, `eyeBlinkLeft`, ...) |
 /// | `landmarks` | GstMemory | 478 times x, y, z as 32-bit floats in the machine's byte order; z in the scale of x |
 ///
-/// The last three can be switched off by properties of `faceanalyze`.
+/// The last two can be switched off by properties of `faceanalyze`.
 #[derive(Clone, Debug, Default)]
 pub struct Faces {
     /// The analysed faces. In stream mode at most one, the one that is followed; in picture mode all, best first.
@@ -55,7 +53,7 @@ pub struct Faces {
     pub width: usize,
     /// Pixels.
     pub height: usize,
-    /// What the plain fields carry. The payload's own faces are always whole.
+    /// What the plain fields carry.
     pub outputs: Outputs,
 }
 
@@ -88,10 +86,8 @@ fn describe_face(face: &Face, outputs: Outputs) -> gst::Structure {
         .field("pitch", angles.pitch.to_degrees())
         .field("roll", angles.roll.to_degrees())
         .field("presence", face.presence)
+        .field("matrix", gst::Array::new(face.matrix.as_flattened().iter().copied()))
         .build();
-    if outputs.matrix {
-        described.set("matrix", gst::Array::new(face.matrix.as_flattened().iter().copied()));
-    }
     if outputs.blendshapes {
         let scores = BLENDSHAPE_NAMES.into_iter().zip(face.blendshapes.iter().map(ToSendValue::to_send_value));
         described.set("blendshapes", gst::Structure::from_iter("blendshapes", scores));

@@ -47,7 +47,7 @@ fn other_languages_read_plain_fields() {
 #[test]
 fn outputs_are_left_out() {
     let mut payload = Faces::clone(&faces(0.5));
-    payload.outputs = Outputs { matrix: true, landmarks: false, blendshapes: false };
+    payload.outputs = Outputs { landmarks: false, blendshapes: false };
     let mut buffer = buffer();
     FaceMeta::attach(buffer.get_mut().unwrap(), Arc::new(payload));
     let face = structure(&buffer).get::<gst::Array>("faces").unwrap().as_slice()[0].get::<gst::Structure>().unwrap();
