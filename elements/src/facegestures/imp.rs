@@ -8,9 +8,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 use vision_core::challenge::{ChallengeError, ChallengePool};
-use vision_core::gestures::{
-    Gesture, GestureError, GestureLibrary, GestureSequence, Happening, OnTimeout, Signals,
-};
+use vision_core::gestures::{Gesture, GestureError, GestureLibrary, GestureSequence, Happening, OnTimeout, Signals};
 
 use super::state::{GestureMeta, GestureState};
 use crate::meta::FaceMeta;
@@ -148,7 +146,10 @@ impl FaceGestures {
         let mut happened = sequence.update(signals, *epoch + time);
         let shown = sequence.state();
         let is_over = happened.iter().any(|happening| matches!(happening, Happening::Over { .. }));
-        if is_over && settings.repeat && let Some(mut next) = settings.sequence(pool)? {
+        if is_over
+            && settings.repeat
+            && let Some(mut next) = settings.sequence(pool)?
+        {
             // The next one begins with the same picture if there is a face, and sees its first signal in the one after.
             if signals.is_some() {
                 happened.extend(next.begin(*epoch + time));
@@ -205,9 +206,8 @@ impl ObjectSubclass for FaceGestures {
 impl ObjectImpl for FaceGestures {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
-            let known = GestureLibrary::load(&[]).map(|library| {
-                library.iter().map(|gesture| gesture.id.as_str()).collect::<Vec<_>>().join(", ")
-            });
+            let known = GestureLibrary::load(&[])
+                .map(|library| library.iter().map(|gesture| gesture.id.as_str()).collect::<Vec<_>>().join(", "));
             let gestures = format!(
                 "Gestures to ask for, separated by commas: ids ({}, and those of the folder) or JSON files",
                 known.unwrap_or_default()
@@ -311,9 +311,8 @@ impl ElementImpl for FaceGestures {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
-            pad_templates(&gst::Caps::builder("video/x-raw").any_features().build())
-        });
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
+            LazyLock::new(|| pad_templates(&gst::Caps::builder("video/x-raw").any_features().build()));
         &TEMPLATES
     }
 }
@@ -326,8 +325,7 @@ impl BaseTransformImpl for FaceGestures {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let pool =
-            settings.pool().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ["{error}"]))?;
+        let pool = settings.pool().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ["{error}"]))?;
         *lock(&self.state) = Some(State { pool, sequence: None, epoch: Instant::now() });
         Ok(())
     }

@@ -2,6 +2,7 @@ use std::sync::{LazyLock, Mutex};
 
 use glib::prelude::*;
 use glib::subclass::prelude::*;
+use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 use vision_core::face::{BLENDSHAPE_NAMES, Face};
@@ -190,7 +191,10 @@ impl BaseTransformImpl for FaceOverlay {
         lock(&self.settings).chosen().map(|_| ()).map_err(|unknown| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                ["property blendshapes: there is no blendshape \"{unknown}\"; known are {}", BLENDSHAPE_NAMES.join(", ")]
+                [
+                    "property blendshapes: there is no blendshape \"{unknown}\"; known are {}",
+                    BLENDSHAPE_NAMES.join(", ")
+                ]
             )
         })
     }
