@@ -101,7 +101,7 @@ async fn a_running_flow_shows_its_statistics_and_its_graph_without_secrets() {
     let (status, kind, dot) = get(&service, &format!("/flows/{flow}/pipeline.dot")).await;
     let dot = String::from_utf8(dot).unwrap();
     assert_eq!((status, kind.starts_with("text/vnd.graphviz")), (200, true));
-    for part in ["digraph pipeline", "webrtcbin", "vp8dec", "vp8enc", "srtpdec", "width: 640"] {
+    for part in ["digraph pipeline", "GstWebRTCBin", "GstVP8Dec", "GstVP8Enc", "GstSrtpDec", "width: 640"] {
         assert!(dot.contains(part), "{part} is missing in {dot}");
     }
     let all = dot.to_lowercase() + &stats.to_string().to_lowercase();
@@ -248,7 +248,7 @@ async fn a_flow_that_fails_leaves_its_graph() {
         std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, [format!("{flow}-media_lost.dot")]);
     let dot = std::fs::read_to_string(folder.join(&names[0])).unwrap();
-    assert!(dot.contains("webrtcbin") && dot.contains("vp8dec") && !dot.contains("srtp-key"), "{dot}");
+    assert!(dot.contains("GstWebRTCBin") && dot.contains("GstVP8Dec") && !dot.contains("srtp-key"), "{dot}");
     visitor.leave().await;
     service.stop().await;
 }

@@ -259,7 +259,8 @@ fn descriptions_say_how_they_are_run() {
         assert!(text.starts_with("# ") && text.contains("#   gst-launch-1.0 "), "{name} does not say how");
         assert!(text.contains(&format!("pipelines/{name}")), "{name} does not say its own name");
         let services = "# Names the service relies on: ";
-        let named: Vec<&str> = text.lines().filter_map(|line| line.split_once("ames to set: ")).map(|(_, l)| l).collect();
+        let named: Vec<&str> =
+            text.lines().filter_map(|line| line.split_once("ames to set: ")).map(|(_, l)| l).collect();
         let relied = text.lines().find_map(|line| line.strip_prefix(services));
         assert!(!named.is_empty() || relied.is_some(), "{name} names no element");
         for element in named.into_iter().chain(relied).flat_map(|list| list.trim_end_matches('.').split(", ")) {
