@@ -225,9 +225,9 @@ fn both_branches_talk_to_each_other() {
     let scratch = Scratch::new("loopback");
     let out = scratch.0.join("out.yuv");
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (to, from) = (format!("out.port={port}"), format!("in.port={port}"));
+    let (to, from, window) = (format!("out.port={port}"), format!("in.port={port}"), to_file(&out));
     let limited = ["--set", "in.num-buffers=60", "--set", "camera.num-buffers=90"];
-    let line = [&["loopback-call", "--set", &to, "--set", &from, "--set", &to_file(&out)][..], &limited].concat();
+    let line = [&["loopback-call", "--set", &to, "--set", &from, "--set", &window][..], &limited].concat();
     launch(&line);
     assert!(Film::read(&out, (640, 480)).len() >= 5);
 }

@@ -172,11 +172,12 @@ impl std::fmt::Display for Words {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (number, word) in self.0.iter().enumerate() {
             let blank = if number == 0 { "" } else { " " };
-            match shlex::try_quote(word) {
-                // shells leave it alone where a blank follows
-                _ if word == "!" => write!(f, "{blank}!")?,
-                Ok(quoted) => write!(f, "{blank}{quoted}")?,
-                Err(_) => return Err(std::fmt::Error),
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./,:=@%+".contains(&byte);
+            // shells leave a lone `!` alone, and an assignment that is no first word
+            if word == "!" || (!word.is_empty() && word.bytes().all(is_plain)) {
+                write!(f, "{blank}{word}")?;
+            } else {
+                write!(f, "{blank}{}", shlex::try_quote(word).map_err(|_| std::fmt::Error)?)?;
             }
         }
         Ok(())

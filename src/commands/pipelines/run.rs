@@ -15,6 +15,9 @@ use crate::media::description::Words;
 /// For what is written at the end, the index of an MP4 file for one.
 const END_LIMIT: Duration = Duration::from_secs(10);
 
+/// How the messages of our elements begin.
+const OURS: [&str; 3] = ["face-", "gesture-", "challenge-"];
+
 /// Until the end of its stream, `limit`, Ctrl-C or a failure. Prints what its elements say, and what came out.
 pub(super) async fn run(words: &Words, limit: Option<Duration>, out: &mut impl Write) -> Result<(), PipelinesError> {
     let (_, words) = words.split();
@@ -85,8 +88,9 @@ async fn until_end(messages: &mut gst::bus::BusStream, out: &mut impl Write) -> 
             gst::MessageView::Error(error) => return Err(PipelinesError::Failed(text(error))),
             gst::MessageView::Element(element) => {
                 // ours say what happens; others use them for whatever they like
-                let name = element.src().map(|src| src.name().to_string()).unwrap_or_default();
-                if let Some(said) = element.structure().filter(|_| name.starts_with("face")) {
+                let is_ours = |said: &gst::StructureRef| OURS.iter().any(|kind| said.name().starts_with(kind));
+                if let Some(said) = element.structure().filter(|said| is_ours(said)) {
+                    let name = element.src().map(|src| src.name().to_string()).unwrap_or_default();
                     writeln!(out, "{name}: {said}")?;
                 }
             }
