@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vision_service::subject::camera::Source;
-use vision_service::subject::{GstSubject, SubjectOptions};
+use vision_service::subject::{GstSubject, RoomKind, SubjectOptions};
 
 use crate::support::assets::{Scratch, asset, frame_of};
 use crate::support::controller::{Behaviour, TestController};
+use crate::support::room_server::{RoomServer, RoomServerOptions};
 use crate::support::serial;
 use crate::support::service::{self, TestService};
 
@@ -120,6 +121,39 @@ async fn a_running_flow_shows_its_statistics_and_its_graph_without_secrets() {
     let (status, answer) = get_json(&service, "/flows/00112233445566778899aabbccddeeff/stats").await;
     assert_eq!((status, &answer["error"]), (404, &json!("unknown_flow")));
     assert_eq!(get_json(&service, &format!("/flows/{flow}/other")).await.0, 404);
+    visitor.leave().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_peers_of_a_mediasoup_room_are_shown_in_one_graph() {
+    let _turn = serial().await;
+    let server = RoomServer::start(RoomServerOptions::default()).await;
+    let controller = TestController::start(Behaviour::default()).await;
+    let service = service::start(&[ON]).await;
+    let orientation = json!({"remove_urn_3gpp_video_orientation": true});
+    assert_eq!(set(&service, orientation).await.0, 200);
+    let flow = service.join_at(&server.url("graph", "vision"), &controller.url(), "graph").await;
+    let mut options = SubjectOptions::new(server.url("graph", "subject"), bars());
+    options.room = RoomKind::Mediasoup;
+    let visitor = GstSubject::join(options).await.unwrap();
+    let stats = until("frames come", async || {
+        let (_, stats) = get_json(&service, &format!("/flows/{flow}/stats")).await;
+        (stats["frames"]["received"].as_u64()? > 5).then_some(stats)
+    })
+    .await;
+    let names: Vec<_> = stats["peers"].as_array().unwrap().iter().map(|peer| peer["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mediasoup-send", "mediasoup-receive"], "{stats}");
+    let dot = get_text(&service, &format!("/flows/{flow}/pipeline.dot")).await;
+    assert!(dot.contains("GstVP8Enc") && dot.contains("GstVP8Dec") && dot.matches("digraph").count() == 1, "{dot}");
+    let (status, _, body) = get(&service, &format!("/flows/{flow}/pipeline.svg")).await;
+    let svg = String::from_utf8_lossy(&body);
+    match std::process::Command::new("dot").arg("-V").output() {
+        Ok(_) => {
+            assert!(status == 200 && svg.matches("<svg").count() == 1 && svg.contains("mediasoup-receive"), "{svg}")
+        }
+        Err(_) => assert_eq!(status, 501),
+    }
     visitor.leave().await;
     service.stop().await;
 }

@@ -125,7 +125,7 @@ fn clip(test: &str, scratch: &Scratch) -> Option<(String, Film)> {
 
 /// `window=...` that writes raw pictures.
 fn to_file(path: &Path) -> String {
-    format!("window=video/x-raw,format=I420 ! filesink location={}", path.display())
+    format!("window=videoconvert ! video/x-raw,format=I420 ! filesink location={}", path.display())
 }
 
 #[test]

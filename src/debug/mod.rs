@@ -55,10 +55,9 @@ impl Debug {
 
     /// Changes settings by the original's names: all of them, or none where one is wrong.
     pub fn change(&self, body: &serde_json::Value) -> Result<DebugSettings, settings::SettingError> {
-        let mut settings = self.settings.lock().unwrap_or_else(PoisonError::into_inner);
-        let change = settings.changed(body)?;
-        *settings = change.settings;
-        drop(settings);
+        // not under the lock, which is taken for every frame
+        let change = self.settings().changed(body)?;
+        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = change.settings;
         if change.clear_saved_images {
             self.gallery.clear();
         }

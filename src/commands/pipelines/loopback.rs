@@ -120,8 +120,9 @@ fn ends(words: &Words) -> Result<(String, String), PipelinesError> {
     let missing = |what: &str| PipelinesError::Failed(format!("the pipeline has no {what}"));
     let encoder = words.iter().position(|word| word == "name=encoder").ok_or_else(|| missing("encoder"))?;
     let before = words[..encoder].iter().rposition(|word| word == "!").ok_or_else(|| missing("camera"))?;
-    let after = words.iter().rposition(|word| word.starts_with("video/x-raw,format=I420"));
-    let after = after.filter(|after| *after > encoder).ok_or_else(|| missing("window"))?;
+    let mut behind = words.iter().enumerate().skip(encoder);
+    let end = behind.find(|(_, word)| word.starts_with("video/x-raw,format=I420"));
+    let (after, _) = end.ok_or_else(|| missing("window"))?;
     // as gst-launch-1.0 does with its arguments
     let join = |words: &[String]| words.iter().map(|word| word.replace(' ', "\\ ")).collect::<Vec<_>>().join(" ");
     Ok((join(&words[..before]), join(words.get(after + 2..).unwrap_or_default())))
