@@ -13,6 +13,7 @@ use vision_models::engine::{Engine, EngineError, EngineOptions};
 
 use crate::config::{self, Config};
 use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
+use crate::debug::Debug;
 use crate::flow::{self, FlowId, Flows, Refusal};
 use crate::http::Site;
 use crate::http::demo::{Demo, DemoFlow, StartFlow};
@@ -77,6 +78,8 @@ pub struct Services {
     pub matcher: Matcher,
     /// The networks' own matcher, for `POST /face_match` and the demo; none without an embedding network.
     pub embedded: Option<Arc<EmbeddedMatcher>>,
+    /// What the debug endpoints need; none where they are switched off.
+    pub debug: Option<Arc<Debug>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -123,6 +126,7 @@ impl Services {
             references,
             matcher,
             embedded,
+            debug: Debug::new(&config),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             config,

@@ -20,6 +20,7 @@ Examples:
   vision-service serve --set http.port=5001          any setting by its key
   PORT=5001 API_TOKEN=secret vision-service serve    or by its environment name
   vision-service analyze clip.mp4 --plot signals.svg what the networks see in a video
+  vision-service pipelines                           the pipelines as text, for gst-launch-1.0
   vision-service match passport.jpg selfie.jpg       compare two faces"
 )]
 pub struct Cli {
@@ -95,6 +96,23 @@ pub enum Command {
         /// Where settings come from.
         #[command(flatten)]
         config: ConfigArgs,
+    },
+    /// The pipelines of this service as text: lists them, prints one for a shell, or runs it.
+    ///
+    /// Values are set by element: `--set file.location=clip.mp4` sets a property, `--set window=fakesink` puts other
+    /// elements in the place of one.
+    Pipelines {
+        /// Which; without it they are listed.
+        name: Option<String>,
+        /// A property of a named element, or other elements in its place; can be repeated.
+        #[arg(long = "set", value_name = "ELEMENT[.PROPERTY]=VALUE", value_parser = pair)]
+        set: Vec<(String, String)>,
+        /// Run it here, without gst-launch-1.0 and GST_PLUGIN_PATH; the only way for a WebRTC call (loopback-call).
+        #[arg(long)]
+        run: bool,
+        /// How long it runs at most.
+        #[arg(long, requires = "run")]
+        seconds: Option<f64>,
     },
     /// Compare the faces of two pictures.
     Match {

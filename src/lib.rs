@@ -35,8 +35,9 @@
 //! | [`controller`] | callbacks, reference images; the controller for trying things out |
 //! | [`outbound`] | HTTP that the service itself sends: clients, limits, retries |
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
+//! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `controller` |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller` |
 //! | [`memory`] | how the allocator is set up |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
@@ -54,6 +55,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod controller;
+pub mod debug;
 pub mod demo;
 pub mod flow;
 pub mod http;

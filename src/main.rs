@@ -51,6 +51,11 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let arguments = commands::analyze::Arguments { file, json, plot, pictures, gestures };
             commands::analyze::run(&load(&config)?, arguments, out)?;
         }
+        Command::Pipelines { name, set, run, seconds } => {
+            let arguments = commands::pipelines::Arguments { name, set, run, seconds };
+            let config = load(&ConfigArgs::default())?;
+            runtime()?.block_on(commands::pipelines::run(&config, arguments, out))?;
+        }
         Command::Match { a, b, json, config } => {
             return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?);
         }

@@ -19,7 +19,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&run(&["--help"]).stdout);
-    for command in ["serve", "demo", "controller", "models", "config", "analyze", "match"] {
+    for command in ["serve", "demo", "controller", "models", "config", "analyze", "pipelines", "match"] {
         assert!(help.contains(&format!("  {command} ")), "{command} is missing in {help}");
     }
 }

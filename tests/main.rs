@@ -4,6 +4,7 @@
 mod browser;
 mod browser_mediasoup;
 mod cli;
+mod debug_endpoints;
 mod fuzz;
 mod http_api;
 mod leaks_mediasoup;

@@ -17,7 +17,7 @@ const PROMPT: Duration = Duration::from_secs(5);
 fn view(frame: &Frame) -> I420View<'_> {
     match frame.picture.view() {
         PictureView::I420(view) => view,
-        PictureView::Rgb(_) => panic!("video is I420"),
+        _ => panic!("video is I420"),
     }
 }
 

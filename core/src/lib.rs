@@ -13,11 +13,14 @@
 //! | [`locales`] | what is said, in five languages and more |
 //! | [`contact_sheet`] | pictures side by side with captions |
 //! | [`subject_view`] | what the subject sees, composed onto I420 |
+//! | [`face_view`] | what the networks see, drawn over the picture |
 //! | [`plot`] | signals over time as an SVG picture |
 
 pub mod challenge;
 pub mod contact_sheet;
+mod drawing;
 pub mod face;
+pub mod face_view;
 pub mod gestures;
 pub mod locales;
 pub mod picture;
@@ -25,3 +28,4 @@ pub mod plot;
 pub mod portrait;
 pub mod position;
 pub mod subject_view;
+mod topology;

@@ -5,7 +5,7 @@
 //! products of those 32nds, the sum is rounded half up. There is no half-pixel offset: output pixel (0, 0) samples the
 //! upper left corner of the region.
 //!
-//! I420 video is sampled where it lies, a frame is never converted as a whole: luma as above, chroma (sited in the
+//! I420 and NV12 video is sampled where it lies, a frame is never converted as a whole: luma as above, chroma (sited in the
 //! middle of its four luma pixels) bilinear at half resolution, BT.601 limited range to RGB at the end.
 
 mod sample;
@@ -108,6 +108,10 @@ pub fn check_layout(picture: &PictureView<'_>) -> Result<(), PictureLayoutError>
                 && plane(p.u, p.uv_stride, cw, ch)
                 && plane(p.v, p.uv_stride, cw, ch)
         }
+        PictureView::Nv12(p) => {
+            let (cw, ch) = (p.width.div_ceil(2), p.height.div_ceil(2));
+            plane(p.y, p.y_stride, p.width, p.height) && plane(p.uv, p.uv_stride, 2 * cw, ch)
+        }
     };
     // Coordinates are 32nds of a pixel in 32 bits.
     let sane = picture.width() <= 1 << 20 && picture.height() <= 1 << 20;
@@ -122,7 +126,8 @@ pub fn crop(picture: &PictureView<'_>, warp: &Warp, size: usize, border: Border,
     assert_eq!(out.len(), 3 * size * size, "a crop of {size} pixels needs a buffer of its size");
     match picture {
         PictureView::Rgb(view) => warp_rows(&Rgb::new(view), warp, size, border, out),
-        PictureView::I420(view) => warp_rows(&Yuv::new(view), warp, size, border, out),
+        PictureView::I420(view) => warp_rows(&Yuv::i420(view), warp, size, border, out),
+        PictureView::Nv12(view) => warp_rows(&Yuv::nv12(view), warp, size, border, out),
     }
 }
 
@@ -144,7 +149,8 @@ pub fn crop_smooth(picture: &PictureView<'_>, warp: &Warp, size: usize, border: 
         let at = Warp { origin, ..fine };
         match picture {
             PictureView::Rgb(view) => warp_rows(&Rgb::new(view), &at, width, border, &mut strip),
-            PictureView::I420(view) => warp_rows(&Yuv::new(view), &at, width, border, &mut strip),
+            PictureView::I420(view) => warp_rows(&Yuv::i420(view), &at, width, border, &mut strip),
+            PictureView::Nv12(view) => warp_rows(&Yuv::nv12(view), &at, width, border, &mut strip),
         }
         for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
             for (channel, value) in pixel.iter_mut().enumerate() {
@@ -186,7 +192,7 @@ pub fn to_planes(rgb: &[u8], channels: Channels, scale: f32, out: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use vision_core::picture::{I420View, RgbView};
+    use vision_core::picture::{I420View, Nv12View, RgbView};
 
     use super::*;
 
@@ -318,6 +324,37 @@ mod tests {
             let value = 40.0 + 2.0 * (28.3 + x as f64); // Y and U there
             let blue = 1.164383 * (value - 16.0) + 2.017232 * (value - 128.0);
             assert!((f64::from(pixel[2]) - blue.clamp(0.0, 255.0)).abs() <= 1.0, "{x}: {pixel:?} {blue}");
+        }
+    }
+
+    #[test]
+    fn nv12_gives_exactly_what_i420_gives() {
+        for (width, height) in [(54usize, 40usize), (53, 41), (1, 1)] {
+            let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
+            let noise = |count: usize, seed: usize| (0..count).map(|i| (i * seed % 251) as u8).collect::<Vec<_>>();
+            let chroma = chroma_width * chroma_height;
+            let (y, u, v) = (noise(width * height, 97), noise(chroma, 61), noise(chroma, 89));
+            let (y_stride, uv_stride) = (width, chroma_width);
+            let i420 = PictureView::I420(I420View { y: &y, u: &u, v: &v, y_stride, uv_stride, width, height });
+            // Rows of chroma are padded.
+            let rows = u.chunks(chroma_width).zip(v.chunks(chroma_width));
+            let pairs = |(u, v): (&[u8], &[u8])| u.iter().zip(v).flat_map(|(u, v)| [*u, *v]).chain([7; 3]).collect();
+            let uv = rows.flat_map::<Vec<u8>, _>(pairs).collect::<Vec<u8>>();
+            let uv_stride = 2 * chroma_width + 3;
+            let nv12 = PictureView::Nv12(Nv12View { y: &y, uv: &uv, y_stride, uv_stride, width, height });
+            check_layout(&nv12).unwrap();
+            for border in [Border::Zero, Border::Replicate, Border::Reflect] {
+                for side in [30.0, 70.0] {
+                    let region = Region { cx: 20.3, cy: 18.7, width: side, height: side, rotation: 0.3 };
+                    let warp = Warp::from_region(&region, 16);
+                    for cut in [crop, crop_smooth] {
+                        let [mut one, mut other] = [vec![1; 3 * 256], vec![2; 3 * 256]];
+                        cut(&i420, &warp, 16, border, &mut one);
+                        cut(&nv12, &warp, 16, border, &mut other);
+                        assert_eq!(one, other, "{width}x{height} {border:?} {side}");
+                    }
+                }
+            }
         }
     }
 

@@ -28,7 +28,7 @@
 //! | [`manifest`] | which models there are, where their files lie, whether they are the right ones |
 //! | [`runtime`] | ONNX Runtime: loaded once, execution providers, one loaded network |
 //! | [`picture_file`] | picture files from outside as RGB, within limits |
-//! | [`crop`] | a region of an RGB or I420 picture as a network's input |
+//! | [`crop`] | a region of an RGB, I420 or NV12 picture as a network's input |
 //! | [`landmarker`] | MediaPipe's face landmarker: detector, mesh, smoothing, blendshapes, head pose |
 //! | [`embedding`] | a face as a vector, the distance of two faces |
 //! | [`antispoof`] | whether a picture shows skin, or a print or screen |

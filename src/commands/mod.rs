@@ -4,3 +4,4 @@ pub mod analyze;
 pub mod compare;
 pub mod controller;
 pub mod models;
+pub mod pipelines;

@@ -95,6 +95,12 @@ impl Config {
                 api_token: r.optional::<String>("http.api_token").map(SecretString::from),
                 demo: r.required("http.demo"),
             },
+            debug: Debug {
+                endpoints: r.required("http.enable_debug_endpoints"),
+                images_kept: r.in_range("debug.images_kept", 1, 1000),
+                images_lifetime: r.required("debug.images_lifetime"),
+                dot_folder: r.optional("debug.dot_folder"),
+            },
             flow: Flow {
                 max_flows: r.optional("flow.max_flows").unwrap_or(4 * cores),
                 time_limit: r.required("flow.time_limit"),

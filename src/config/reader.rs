@@ -84,8 +84,13 @@ impl Reader<'_> {
             ));
         }
         if self.required::<bool>("http.enable_debug_endpoints") {
-            notices
-                .push("ENABLE_DEBUG_ENDPOINTS is set: the debug endpoints are not built in yet, none is served".into());
+            let door = match self.entry("http.api_token").raw.is_empty() {
+                true => "everybody who reaches this port",
+                false => "everybody with the API_TOKEN",
+            };
+            notices.push(format!(
+                "ENABLE_DEBUG_ENDPOINTS is set: {door} can see PICTURES OF SUBJECTS and the insides of flows. Never in production"
+            ));
         }
         if self.required::<bool>("mediasoup.accept_any_certificate") {
             notices.push(

@@ -34,8 +34,12 @@ pub const SETTINGS: &[Setting] = &[
     s("http.key_file", "KEY_FILE_APP", "", "PEM private key that belongs to `http.cert_file`."),
     s("http.https_port", "HTTPS_PORT", "", "A second port that speaks HTTPS with a self-signed certificate, for phones on the local network; unset: none, except with `serve --demo`, where it is `http.port` and 443 more."),
     secret("http.api_token", "API_TOKEN", "When set, every endpoint but `/health` and `/call/*` wants `Authorization: Bearer` with it."),
-    s("http.enable_debug_endpoints", "ENABLE_DEBUG_ENDPOINTS", "false", "The original's debug endpoints. Read and shown; they come with a later version."),
+    s("http.enable_debug_endpoints", "ENABLE_DEBUG_ENDPOINTS", "false", "Serve the debug endpoints, the original's among them (docs/debugging.md). They show pictures of subjects: never in production."),
     s("http.demo", "DEMO_PAGE", "false", "Serve `/demo`, where a person verifies themselves against a picture that they upload. For trying out only."),
+
+    s("debug.images_kept", "DEBUG_IMAGES_KEPT", "100", "How many pictures the debug gallery keeps in memory, the newest, 1 to 1000; none is saved before `POST /set_mediasoup_setting` asks for it."),
+    s("debug.images_lifetime", "DEBUG_IMAGES_LIFETIME", "10m", "How long the debug gallery keeps a picture."),
+    s("debug.dot_folder", "DEBUG_DOT_FOLDER", "", "Folder for the graph of the pipelines (Graphviz' dot) of every flow or connection that fails, the newest hundred. Unset: none is written."),
 
     s("flow.max_flows", "MAX_FLOWS", "", "Flows at once; above it `/join-call` answers 503. Unset: four per processor core."),
     s("flow.time_limit", "FLOW_TIME_LIMIT", "60s", "A flow that has not decided by then fails (`deadline`, or `subject_absent` when nobody came)."),

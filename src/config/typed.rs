@@ -77,6 +77,16 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+/// For whoever looks for a fault.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Debug {
+    pub endpoints: bool,
+    pub images_kept: usize,
+    pub images_lifetime: Duration,
+    pub dot_folder: Option<PathBuf>,
+}
+
 /// Limits of a flow.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -186,6 +196,7 @@ pub struct Log {
 #[allow(missing_docs)]
 pub struct Config {
     pub http: Http,
+    pub debug: Debug,
     pub flow: Flow,
     pub challenge: Challenge,
     pub locale: Locale,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::outcome::Reason;
 use super::timeline::Moments;
+use crate::debug::probe::FlowProbe;
 
 /// Ended flows that `GET /flows/{id}` still knows.
 const ENDED_KEPT: usize = 1000;
@@ -130,6 +131,8 @@ struct Inner {
     active: usize,
     tokens: HashMap<String, FlowId>,
     statuses: HashMap<FlowId, FlowStatus>,
+    /// Of flows that hold media.
+    probes: HashMap<FlowId, FlowProbe>,
     ended: VecDeque<FlowId>,
 }
 
@@ -182,6 +185,11 @@ impl Flows {
     pub fn status(&self, id: FlowId) -> Option<FlowStatus> {
         self.lock().statuses.get(&id).cloned()
     }
+
+    /// A look at a flow that holds media.
+    pub fn probe(&self, id: FlowId) -> Option<FlowProbe> {
+        self.lock().probes.get(&id).cloned()
+    }
 }
 
 /// A flow's place among the running ones.
@@ -205,10 +213,17 @@ impl Admission {
         }
     }
 
+    /// Lets the flow be looked at, until it releases its media.
+    pub fn expose(&self, probe: FlowProbe) {
+        self.flows.lock().probes.insert(self.id, probe);
+    }
+
     /// The call is over and only the report is open: another flow may have the place. The token stays taken.
     pub fn release_media(&mut self) {
         if std::mem::take(&mut self.holds_media) {
-            self.flows.lock().active -= 1;
+            let mut inner = self.flows.lock();
+            inner.active -= 1;
+            inner.probes.remove(&self.id);
         }
     }
 }
@@ -241,10 +256,14 @@ mod tests {
         b.release_media();
         assert_eq!(flows.admit("b").err(), Some(Refusal::TokenRunning(b.id())), "the report is still open");
         let c = flows.admit("c").unwrap();
+        c.expose(FlowProbe::default());
+        assert!(flows.probe(c.id()).is_some() && flows.probe(b.id()).is_none());
         assert_eq!(flows.load(), (2, 2));
         drop(b);
         assert_eq!(flows.load(), (2, 2), "a place is given back once");
+        let id = c.id();
         drop((a, c));
+        assert!(flows.probe(id).is_none());
         assert_eq!(flows.load(), (0, 2));
         assert!(flows.admit("a").is_ok());
     }

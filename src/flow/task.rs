@@ -20,11 +20,14 @@ use super::words::Words;
 use crate::app::Services;
 use crate::config::{CheckMode, Config};
 use crate::controller::Verdict;
+use crate::debug::graphs::DotFolder;
+use crate::debug::probe::{Counters, FlowProbe};
+use crate::debug::settings::DebugSettings;
 use crate::http::join_call::JoinCall;
 use crate::media::frame::{Frame, FrameSink};
 use crate::media::screen::{Screen, ScreenOptions};
 use crate::redact::shorten;
-use crate::room::{Plugs, RoomEvent, RoomLink};
+use crate::room::{InputOptions, Plugs, RoomEvent, RoomLink};
 
 /// Limit for leaving a room.
 const LEAVE_LIMIT: Duration = Duration::from_secs(5);
@@ -56,6 +59,10 @@ struct Task {
     room: Option<RoomLink>,
     work: JoinSet<Done>,
     pictures: Vec<Arc<dyn Picture>>,
+    probe: FlowProbe,
+    /// As they were when the flow began.
+    switches: Option<DebugSettings>,
+    dots: Option<DotFolder>,
     stopping: bool,
 }
 
@@ -72,27 +79,37 @@ impl Task {
             Err(e) => tracing::warn!("a frame could not be analysed: {e}"),
         });
         let faces = services.engine.stream(stream, report);
+        let faces = Arc::new(faces);
+        let probe = FlowProbe { faces: Arc::downgrade(&faces), ..FlowProbe::default() };
+        let debug = services.debug.clone();
+        if debug.is_some() {
+            admission.expose(probe.clone());
+        }
         let media = &config.media;
         let screen = Screen::start(ScreenOptions {
             limit: (media.width, media.height),
             framerate: media.framerate,
-            ..Default::default()
+            observer: debug.as_ref().map(|debug| debug.output_tap(admission.id())),
         });
         let pool = services.challenges.clone();
         let draw = Box::new(move || {
             let drawn = pool.draw(getrandom::fill).unwrap_or_default();
             drawn.into_iter().map(|gesture| Drawn { gesture, random: random() }).collect()
         });
+        let switches = debug.map(|debug| debug.settings());
         let words = Words::new(&services.locales, call.lang.as_deref());
         Self {
-            machine: Machine::new(settings(config), draw, Instant::now()),
+            machine: Machine::new(settings(config, switches), draw, Instant::now()),
             words,
             screen: Some(screen),
-            faces: Some(Arc::new(faces)),
+            faces: Some(faces),
             analyses,
             room: None,
             work: JoinSet::new(),
             pictures: Vec::new(),
+            dots: config.debug.dot_folder.as_deref().map(|folder| DotFolder::new(folder, admission.id())),
+            probe,
+            switches,
             stopping: false,
             services,
             call,
@@ -130,7 +147,10 @@ impl Task {
                     RoomEvent::Restored => Event::RoomBack,
                     RoomEvent::Closed => Event::RoomClosed,
                 },
-                Some(result) = self.analyses.recv() => Event::Analysed(&analysed.insert(result).analysis),
+                Some(result) = self.analyses.recv() => {
+                    self.probe.counters.analysed(&result);
+                    Event::Analysed(&analysed.insert(result).analysis)
+                }
                 Some(done) = self.work.join_next() => self.take_in(done),
                 () = timer => Event::Tick,
             };
@@ -191,12 +211,25 @@ impl Task {
     fn join(&mut self) {
         let (services, url) = (self.services.clone(), self.call.room.clone());
         let (Some(screen), Some(faces)) = (&self.screen, &self.faces) else { return };
+        let max_rate = self.services.config.analysis.max_rate;
+        let on_frame = frame_sink(screen.sink(), faces.clone(), max_rate, self.probe.counters.clone());
         let plugs = Plugs {
-            on_frame: frame_sink(screen.sink(), faces.clone(), self.services.config.analysis.max_rate),
+            on_frame: match &self.services.debug {
+                Some(debug) => debug.input_tap(self.admission.id(), on_frame),
+                None => on_frame,
+            },
             screen: screen.outlet(),
             lang: self.words.language().to_owned(),
+            peers: self.probe.peers.clone(),
+            dots: self.dots.clone(),
         };
-        let options = crate::room::options(&self.services.config);
+        let mut options = crate::room::options(&self.services.config);
+        if let Some(switches) = &self.switches {
+            options.input = InputOptions {
+                turned: switches.rotate_input_image,
+                without_orientation: switches.remove_video_orientation,
+            };
+        }
         self.work.spawn(async move { Done::Joined(services.rooms.join(&url, plugs, options).await) });
     }
 
@@ -240,7 +273,13 @@ impl Task {
         self.faces = None;
         self.pictures.clear();
         self.admission.release_media();
+        let reason = self.machine.outcome().and_then(Outcome::reason).filter(|reason| !reason.is_rejection());
+        let failure = self.dots.take().zip(reason);
+        let peers = self.probe.peers.clone();
         self.work.spawn(async move {
+            if let Some((dots, reason)) = failure {
+                dots.write(peers.probes(), reason.as_str()).await;
+            }
             if let Some(room) = room
                 && timeout(LEAVE_LIMIT, room.leave()).await.is_err()
             {
@@ -275,11 +314,12 @@ impl Task {
 }
 
 /// Where the subject's frames go: the newest to the screen, and as many as configured to the networks.
-fn frame_sink(screen: FrameSink, faces: Arc<FaceStream>, max_rate: f32) -> FrameSink {
+fn frame_sink(screen: FrameSink, faces: Arc<FaceStream>, max_rate: f32, counters: Arc<Counters>) -> FrameSink {
     let pace = std::sync::Mutex::new(Pace::new(max_rate));
     let faces = Arc::downgrade(&faces);
     Arc::new(move |frame: Frame| {
         let due = pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take(frame.timestamp);
+        counters.frame(due);
         if due && let Some(faces) = faces.upgrade() {
             faces.submit(frame.picture.clone(), frame.timestamp, frame.sequence);
         }
@@ -287,7 +327,7 @@ fn frame_sink(screen: FrameSink, faces: Arc<FaceStream>, max_rate: f32) -> Frame
     })
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, switches: Option<DebugSettings>) -> Settings {
     let flow = &config.flow;
     Settings {
         time_limit: flow.time_limit,
@@ -299,7 +339,7 @@ fn settings(config: &Config) -> Settings {
         several_faces: flow.several_faces,
         several_faces_limit: flow.several_faces_limit,
         position: config.position,
-        mirror_input: config.challenge.mirror_input,
+        mirror_input: switches.map_or(config.challenge.mirror_input, |switches| switches.flip_input_image),
     }
 }
 

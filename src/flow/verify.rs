@@ -29,6 +29,9 @@ pub async fn same_person(
             tracing::warn!(%flow, "no reference images: {e}");
             Reason::NoReferences
         })?;
+    if let Some(debug) = &services.debug {
+        debug.save_compared(pictures, &references.read);
+    }
     let report = services.matcher.compare_all(pictures, &references.read, deadline).await;
     tracing::info!(
         %flow,

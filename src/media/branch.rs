@@ -13,50 +13,38 @@ use vision_core::picture::Picture as _;
 
 use super::MediaError;
 use super::codec::Codec;
+use super::description::Description;
 use super::frame::{FrameTap, VideoPicture};
 use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
 
 /// The longest side of a picture that is decoded: 1080p, upright or lying.
 pub const MAX_SIDE: i32 = 1920;
 
-/// A file of `pipelines/`.
-struct Description {
-    name: &'static str,
-    text: &'static str,
-}
-
-macro_rules! description {
-    ($file:literal) => {
-        Description { name: $file, text: include_str!(concat!("../../pipelines/", $file)) }
-    };
-}
-
-fn receive_description(codec: Codec) -> Description {
+fn receive_file(codec: Codec) -> &'static str {
     match codec {
-        Codec::Vp8 => description!("receive-vp8.launch"),
-        Codec::H264 => description!("receive-h264.launch"),
+        Codec::Vp8 => "receive-vp8",
+        Codec::H264 => "receive-h264",
     }
 }
 
-fn send_description(codec: Codec) -> Description {
+fn send_file(codec: Codec) -> &'static str {
     match codec {
-        Codec::Vp8 => description!("send-vp8.launch"),
-        Codec::H264 => description!("send-h264.launch"),
+        Codec::Vp8 => "send-vp8",
+        Codec::H264 => "send-h264",
     }
 }
 
-impl Description {
-    /// As a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete the chain.
-    fn bin(&self, before: &str, after: &str) -> Result<Bin, MediaError> {
-        let lines: Vec<&str> = self.text.lines().filter(|line| !line.starts_with('#')).collect();
-        let text = format!("{before}{}{after}", lines.join(" "));
-        let flags = gst::ParseFlags::FATAL_ERRORS;
-        let bin = gst::parse::bin_from_description_full(&text, true, None, flags)
-            .map_err(|error| MediaError::Description { name: self.name, reason: error.to_string() })?
-            .downcast::<gst::Bin>()
-            .map_err(|_| MediaError::Description { name: self.name, reason: "a single element, not a chain".into() })?;
-        Ok(Bin { name: self.name, bin })
-    }
+/// A file of `pipelines/` as a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete
+/// the chain.
+fn load(name: &'static str, before: &str, after: &str) -> Result<Bin, MediaError> {
+    let unusable = |reason: String| MediaError::Description { name, reason };
+    let body = Description::find(name).map_err(|error| unusable(error.to_string()))?.body();
+    let flags = gst::ParseFlags::FATAL_ERRORS;
+    let bin = gst::parse::bin_from_description_full(&format!("{before}{body}{after}"), true, None, flags)
+        .map_err(|error| unusable(error.to_string()))?
+        .downcast::<gst::Bin>()
+        .map_err(|_| unusable("a single element, not a chain".into()))?;
+    Ok(Bin { name, bin })
 }
 
 /// A parsed description, to look up its named elements.
@@ -97,6 +85,29 @@ pub(crate) fn rtp_caps(codec: Codec, payload: u8, extensions: &[Extension], prof
     caps.build()
 }
 
+/// How pictures that come in are turned, besides what their senders say of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// A quarter, clockwise.
+    Clockwise,
+    /// A quarter, counter-clockwise.
+    CounterClockwise,
+}
+
+impl Rotation {
+    /// What stands between decoder and sink.
+    fn elements(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Clockwise => " ! videoflip video-direction=90r",
+            Self::CounterClockwise => " ! videoflip video-direction=90l",
+        }
+    }
+}
+
 /// RTP in, frames out.
 pub struct ReceiveBranch {
     bin: gst::Bin,
@@ -107,11 +118,12 @@ impl ReceiveBranch {
     /// its width and height. Both run on the decoder's thread.
     pub fn new(
         codec: Codec,
+        turned: Rotation,
         mut tap: FrameTap,
         open: Arc<AtomicBool>,
         on_first: impl FnOnce((usize, usize)) + Send + 'static,
     ) -> Result<Self, MediaError> {
-        let parsed = receive_description(codec).bin("", " ! appsink name=frames")?;
+        let parsed = load(receive_file(codec), "", &format!("{} ! appsink name=frames", turned.elements()))?;
         refuse_large(&parsed.element("decoder")?);
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);
@@ -210,8 +222,8 @@ pub struct SendBranch {
 impl SendBranch {
     /// Builds the branch.
     pub fn new(options: &SendOptions) -> Result<Self, MediaError> {
-        let parsed = send_description(options.codec)
-            .bin("appsrc name=pictures ! ", " ! capssetter name=rtp join=false replace=true")?;
+        let after = " ! capssetter name=rtp join=false replace=true";
+        let parsed = load(send_file(options.codec), "appsrc name=pictures ! ", after)?;
         let pictures: gst_app::AppSrc = parsed.typed("pictures")?;
         pictures.set_is_live(true);
         pictures.set_format(gst::Format::Time);

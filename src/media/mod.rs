@@ -5,9 +5,11 @@
 //! | [`peer`] | one WebRTC peer: owns `webrtcbin`, promises become futures, signals become events |
 //! | `identity` | who the other side of a peer has to be, and whether it is |
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
+//! | [`description`] | the files of `pipelines/`: pipelines as text; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
+//! | [`inspect`], [`dot`] | a peer as whoever looks for a fault sees it: statistics, and its graph without secrets |
 //! | [`turn_over_tls`] | `turns:` servers, which libnice does not speak to |
 //! | [`screen`] | what the subject sees: composes at a steady rate and feeds the send branch |
 //! | [`pool`] | buffers to draw into |
@@ -18,11 +20,14 @@
 pub mod bitrate;
 pub mod branch;
 pub mod codec;
+pub mod description;
+pub mod dot;
 pub mod fingerprint;
 pub mod frame;
 mod handshake;
 pub mod ice;
 mod identity;
+pub mod inspect;
 pub mod peer;
 pub mod pipeline;
 pub mod pool;

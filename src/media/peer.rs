@@ -16,13 +16,14 @@ use gst_webrtc::{WebRTCICEConnectionState, WebRTCPeerConnectionState, WebRTCSDPT
 use tokio::sync::{mpsc, oneshot};
 
 use super::MediaError;
-use super::branch::{ReceiveBranch, SendBranch};
+use super::branch::{ReceiveBranch, Rotation, SendBranch};
 use super::codec::Codec;
 use super::fingerprint::Fingerprint;
 use super::frame::FrameTap;
 use super::handshake;
 use super::ice::{self, IceOptions, RemoteCandidate, ServerUrl};
 use super::identity::{Identity, watch_handshake};
+use super::inspect::PeerProbe;
 use super::pipeline::RunningPipeline;
 use super::stats::PeerStats;
 
@@ -177,11 +178,11 @@ impl Peer {
         Ok(())
     }
 
-    /// Prepares for the track that the other side sends in the section with this number. Its frames go to `tap` once
-    /// the other side's certificate is the right one.
-    pub fn receive(&self, mline: u32, codec: Codec, tap: FrameTap) -> Result<(), PeerError> {
+    /// Prepares for the track that the other side sends in the section with this number. Its frames go to `tap`, turned,
+    /// once the other side's certificate is the right one.
+    pub fn receive(&self, mline: u32, codec: Codec, turned: Rotation, tap: FrameTap) -> Result<(), PeerError> {
         let events = self.events.clone();
-        let branch = ReceiveBranch::new(codec, tap, self.identity.clone().proven(), move |size| {
+        let branch = ReceiveBranch::new(codec, turned, tap, self.identity.clone().proven(), move |size| {
             let _ = events.send(PeerEvent::FirstFrame { mline, size });
         })?;
         lock(&self.receive).insert(mline, branch);
@@ -231,9 +232,7 @@ impl Peer {
     /// Puts our own description in force; packets may go out from now on.
     pub async fn settle(&self, draft: &Draft) -> Result<(), PeerError> {
         let step = "set-local-description";
-        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&draft.description, promise]))
-            .await
-            .map(|_| ())
+        ask(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&draft.description, promise])).await.map(|_| ())
     }
 
     /// Applies the answer to our offer.
@@ -250,15 +249,18 @@ impl Peer {
 
     /// What it has counted so far.
     pub async fn stats(&self) -> Result<PeerStats, PeerError> {
-        let pad = None::<gst::Pad>;
-        let reply =
-            self.step("get-stats", |promise| self.webrtc.emit_by_name::<()>("get-stats", &[&pad, promise])).await?;
+        let reply = statistics(&self.webrtc).await?;
         Ok(reply.map(|reply| PeerStats::of(&reply)).unwrap_or_default())
     }
 
     /// The element, for what only one kind of room needs.
     pub fn webrtcbin(&self) -> &gst::Element {
         &self.webrtc
+    }
+
+    /// A look at it from outside.
+    pub fn probe(&self) -> PeerProbe {
+        PeerProbe::new(&self.pipeline, &self.webrtc)
     }
 
     /// Stops it and waits for the end.
@@ -277,12 +279,12 @@ impl Peer {
         let sdp = gst_sdp::SDPMessage::parse_buffer(text.as_bytes())
             .map_err(|error| PeerError::Refused { step, reason: error.to_string() })?;
         let description = WebRTCSessionDescription::new(kind, sdp);
-        self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&description, promise])).await.map(|_| ())
+        ask(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&description, promise])).await.map(|_| ())
     }
 
     async fn create(&self, step: &'static str, field: &str) -> Result<Draft, PeerError> {
         let options = None::<gst::Structure>;
-        let reply = self.step(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&options, promise])).await?;
+        let reply = ask(step, |promise| self.webrtc.emit_by_name::<()>(step, &[&options, promise])).await?;
         let description = reply
             .as_ref()
             .and_then(|reply| reply.get::<WebRTCSessionDescription>(field).ok())
@@ -290,28 +292,30 @@ impl Peer {
         let text = text_of(&description)?;
         Ok(Draft { description, text })
     }
+}
 
-    /// One request to `webrtcbin`, which answers on a thread of its own.
-    async fn step(
-        &self,
-        step: &'static str,
-        request: impl FnOnce(&gst::Promise),
-    ) -> Result<Option<gst::Structure>, PeerError> {
-        let (sender, receiver) = oneshot::channel();
-        request(&gst::Promise::with_change_func(move |reply| {
-            let _ = sender.send(reply.map(|reply| reply.map(|reply| reply.to_owned())));
-        }));
-        let refused = |reason: String| PeerError::Refused { step, reason };
-        let reply = tokio::time::timeout(STEP_LIMIT, receiver)
-            .await
-            .map_err(|_| PeerError::TimedOut(step))?
-            .map_err(|_| refused("the peer was closed".into()))?
-            .map_err(|error| refused(format!("{error:?}")))?;
-        match reply.as_ref().and_then(|reply| reply.get::<glib::Error>("error").ok()) {
-            Some(error) => Err(refused(error.to_string())),
-            None => Ok(reply),
-        }
+/// One request to `webrtcbin`, which answers on a thread of its own.
+async fn ask(step: &'static str, request: impl FnOnce(&gst::Promise)) -> Result<Option<gst::Structure>, PeerError> {
+    let (sender, receiver) = oneshot::channel();
+    request(&gst::Promise::with_change_func(move |reply| {
+        let _ = sender.send(reply.map(|reply| reply.map(|reply| reply.to_owned())));
+    }));
+    let refused = |reason: String| PeerError::Refused { step, reason };
+    let reply = tokio::time::timeout(STEP_LIMIT, receiver)
+        .await
+        .map_err(|_| PeerError::TimedOut(step))?
+        .map_err(|_| refused("the peer was closed".into()))?
+        .map_err(|error| refused(format!("{error:?}")))?;
+    match reply.as_ref().and_then(|reply| reply.get::<glib::Error>("error").ok()) {
+        Some(error) => Err(refused(error.to_string())),
+        None => Ok(reply),
     }
+}
+
+/// The answer to `get-stats`.
+pub(super) async fn statistics(webrtc: &gst::Element) -> Result<Option<gst::Structure>, PeerError> {
+    let (step, pad) = ("get-stats", None::<gst::Pad>);
+    ask(step, |promise| webrtc.emit_by_name::<()>(step, &[&pad, promise])).await
 }
 
 fn text_of(description: &WebRTCSessionDescription) -> Result<String, PeerError> {

@@ -226,7 +226,7 @@ impl Worker {
         let frame = work.frame.as_ref().filter(|frame| now.saturating_duration_since(frame.received) < STALE);
         let input = frame.and_then(|frame| match frame.picture.view() {
             PictureView::I420(view) => Some(view),
-            PictureView::Rgb(_) => None,
+            PictureView::Rgb(_) | PictureView::Nv12(_) => None,
         });
         if let Some(input) = &input {
             self.size = output_size((input.width, input.height), self.limit);

@@ -20,6 +20,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Mediasoup};
+use crate::debug::graphs::DotFolder;
+use crate::media::branch::Rotation;
+use crate::media::inspect::PeerBoard;
 use crate::media::screen::PictureSource;
 use crate::media::{Codec, FrameSink, IceOptions};
 use crate::redact::shorten;
@@ -126,6 +129,10 @@ pub struct Plugs {
     pub screen: Arc<dyn PictureSource>,
     /// The language of the subject's page.
     pub lang: String,
+    /// Where the room says which peers it has, for whoever looks for a fault.
+    pub peers: PeerBoard,
+    /// Where the graphs of connections that fail are written.
+    pub dots: Option<DotFolder>,
 }
 
 /// How rooms are joined; configuration.
@@ -139,6 +146,17 @@ pub struct RoomOptions {
     pub bitrate: u32,
     /// For rooms on a mediasoup server.
     pub mediasoup: Mediasoup,
+    /// What is done with pictures that come in.
+    pub input: InputOptions,
+}
+
+/// How pictures that come in are put upright.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InputOptions {
+    /// Turned besides.
+    pub turned: Rotation,
+    /// The header extension that says how pictures lie is not negotiated: senders turn them themselves then.
+    pub without_orientation: bool,
 }
 
 /// The part of the configuration that rooms need.
@@ -148,6 +166,7 @@ pub fn options(config: &Config) -> RoomOptions {
         codecs: config.media.codecs.clone(),
         bitrate: config.media.bitrate,
         mediasoup: config.mediasoup.clone(),
+        input: InputOptions::default(),
     }
 }
 

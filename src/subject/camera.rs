@@ -148,7 +148,8 @@ fn orientation_id(caps: &gst::CapsRef) -> Option<u8> {
 }
 
 impl Camera {
-    pub(super) fn start(source: Source, size: Option<(u32, u32)>, framerate: u32) -> Result<Self, MediaError> {
+    /// Switches it on. `size` as in [`SubjectOptions`](super::SubjectOptions).
+    pub fn start(source: Source, size: Option<(u32, u32)>, framerate: u32) -> Result<Self, MediaError> {
         let lens = Lens::default();
         let framerate = framerate.max(1);
         let works = match source {
@@ -175,6 +176,11 @@ impl Camera {
         Ok(Self { lens, works })
     }
 
+    /// Its pictures go into this connection from now on.
+    pub fn show_to(&self, pictures: &gst_app::AppSrc) {
+        self.lens.attach(pictures);
+    }
+
     pub(super) fn lens(&self) -> Lens {
         self.lens.clone()
     }
@@ -196,7 +202,8 @@ impl Camera {
         }
     }
 
-    pub(super) async fn stop(self) {
+    /// Switches it off.
+    pub async fn stop(self) {
         self.lens.lock().off = true;
         if let Works::Pipeline { running, .. } = self.works {
             running.stop().await;

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::SubjectError;
 use super::camera::Lens;
-use crate::media::branch::{SendBranch, SendOptions};
+use crate::media::branch::{Rotation, SendBranch, SendOptions};
 use crate::media::ice::RemoteCandidate;
 use crate::media::peer::{Peer, PeerError, PeerEvent};
 use crate::media::sdp::{Extension, TRANSPORT_CC_URI, VIDEO_ORIENTATION_URI};
@@ -51,7 +51,7 @@ impl Connection {
             lose_packets(&peer, lens);
             peer.send(&branch, false)?;
             if watches {
-                peer.receive(0, codec, tap)?;
+                peer.receive(0, codec, Rotation::None, tap)?;
             }
             peer.play()?;
             Ok::<_, PeerError>(Self { peer, events, branch, answered: false, early: Vec::new() })

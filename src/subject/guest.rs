@@ -8,9 +8,10 @@ use tokio::sync::mpsc;
 use super::camera::Lens;
 use super::{Command, SubjectError, SubjectEvent};
 use crate::config::Mediasoup;
+use crate::media::inspect::PeerBoard;
 use crate::media::{Codec, FrameSink, IceOptions};
 use crate::room::mediasoup::subject::SubjectRule;
-use crate::room::{Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
+use crate::room::{InputOptions, Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
 
 pub(super) struct Guest {
     url: url::Url,
@@ -24,7 +25,8 @@ pub(super) fn options(ice: IceOptions, codec: Codec, bitrate: u32, watches: bool
     let codecs = std::iter::once(codec).chain(others).collect();
     // whoever looks for nobody sees nobody
     let subject = if watches { SubjectRule::First } else { SubjectRule::Peer(String::new()) };
-    RoomOptions { ice, codecs, bitrate, mediasoup: Mediasoup { subject, ..Mediasoup::default() } }
+    let mediasoup = Mediasoup { subject, ..Mediasoup::default() };
+    RoomOptions { ice, codecs, bitrate, mediasoup, input: InputOptions::default() }
 }
 
 impl Guest {
@@ -40,6 +42,8 @@ impl Guest {
             on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
             screen: Arc::new(camera),
             lang: String::new(),
+            peers: PeerBoard::default(),
+            dots: None,
         };
         Ok(Self { url: url::Url::parse(url).map_err(unreachable)?, plugs, options })
     }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
+use vision_service::media::inspect::PeerBoard;
 use vision_service::media::screen::ScreenOptions;
 use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
 use vision_service::room::direct::{self, DirectRooms};
-use vision_service::room::{Plugs, RoomError, RoomEvent, RoomLink, RoomOptions};
+use vision_service::room::{InputOptions, Plugs, RoomError, RoomEvent, RoomLink, RoomOptions};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectEvent, SubjectOptions};
 
@@ -60,7 +61,9 @@ impl House {
 
     pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
         let (screen, frames, plugs) = mirror();
-        let options = RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() };
+        let input = InputOptions::default();
+        let options =
+            RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default(), input };
         let link = self.rooms.join(room, plugs, options)?;
         Ok(Call { link, screen, frames })
     }
@@ -99,7 +102,7 @@ pub fn mirror() -> (Screen, Frames, Plugs) {
     screen.show(View { message: "Hello".into(), ..View::default() }, None);
     let sinks = [screen.sink(), frames.sink()];
     let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into() };
+    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into(), peers: PeerBoard::default(), dots: None };
     (screen, frames, plugs)
 }
 

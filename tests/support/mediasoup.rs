@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use vision_service::config::Mediasoup;
 use vision_service::media::Codec;
-use vision_service::room::{RoomError, RoomOptions, RoomUrl, Rooms};
+use vision_service::room::{InputOptions, RoomError, RoomOptions, RoomUrl, Rooms};
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, RoomKind, SubjectOptions};
 
@@ -14,7 +14,8 @@ use super::room_server::{RoomServer, RoomServerOptions};
 pub const BALL: &str = "videotestsrc is-live=true pattern=ball";
 
 pub fn options(codecs: &[Codec]) -> RoomOptions {
-    RoomOptions { ice: loopback(), codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default() }
+    let input = InputOptions::default();
+    RoomOptions { ice: loopback(), codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default(), input }
 }
 
 pub async fn server(options: RoomServerOptions) -> RoomServer {

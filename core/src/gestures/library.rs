@@ -64,6 +64,13 @@ impl GestureLibrary {
         Ok(library)
     }
 
+    /// Adds the gesture of one file, in the place of one with the same id.
+    pub fn add(&mut self, file: &Path) -> Result<&Arc<Gesture>, GestureError> {
+        let json = std::fs::read_to_string(file).map_err(|source| read_error(file, source))?;
+        let gesture = Gesture::parse(&file.display().to_string(), &json)?;
+        Ok(self.put(gesture))
+    }
+
     /// The gesture with this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Gesture>> {
         self.gestures.iter().find(|gesture| gesture.id == id)
@@ -74,11 +81,14 @@ impl GestureLibrary {
         self.gestures.iter()
     }
 
-    fn put(&mut self, gesture: Arc<Gesture>) {
-        match self.gestures.iter_mut().find(|known| known.id == gesture.id) {
-            Some(known) => *known = gesture,
-            None => self.gestures.push(gesture),
-        }
+    fn put(&mut self, gesture: Arc<Gesture>) -> &Arc<Gesture> {
+        let place = self.gestures.iter().position(|known| known.id == gesture.id);
+        let place = place.unwrap_or_else(|| {
+            self.gestures.push(gesture.clone());
+            self.gestures.len() - 1
+        });
+        self.gestures[place] = gesture;
+        &self.gestures[place]
     }
 }
 
@@ -173,6 +183,21 @@ mod tests {
         assert_eq!(library.get("blink").unwrap().steps[0].condition, Condition::Higher(0.2));
         assert_eq!(library.iter().count(), BUILT_IN.len() + 1);
         assert_eq!(library.iter().next().unwrap().id, "blink");
+    }
+
+    #[test]
+    fn single_files_add_and_replace() {
+        let folder = folder("single");
+        fs::write(folder.join("a.json"), file("blink", "0.7")).unwrap();
+        fs::write(folder.join("b.json"), "{").unwrap();
+        let mut library = GestureLibrary::load(&[]).unwrap();
+        assert_eq!(library.add(&folder.join("a.json")).unwrap().id, "blink");
+        assert_eq!(library.get("blink").unwrap().steps[0].condition, Condition::Higher(0.7));
+        assert_eq!(library.iter().count(), BUILT_IN.len());
+        for (name, reason) in [("b.json", "line 1"), ("c.json", "No such file")] {
+            let error = library.add(&folder.join(name)).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(reason), "{error}");
+        }
     }
 
     #[test]

@@ -9,13 +9,16 @@
 //! | [`definition`] | one gesture file: its fields, and what makes it invalid |
 //! | [`library`] | the built-in gestures, and folders with more |
 //! | [`engine`] | a gesture being performed, frame by frame |
+//! | [`sequence`] | several gestures, one after the other |
 
 pub mod definition;
 pub mod engine;
 pub mod library;
+pub mod sequence;
 pub mod signal;
 
 pub use definition::{Gesture, GestureError};
 pub use engine::{GestureRun, GestureWatch, Progress};
 pub use library::{GestureLibrary, ORIGINAL_GESTURES};
+pub use sequence::{GestureSequence, Happening, OnTimeout, Phase, SequenceState};
 pub use signal::{Signal, Signals};

@@ -26,6 +26,8 @@ pub const POSE_KEYS: [&str; 10] = [
 const YAW: usize = BLENDSHAPES;
 const ROLL: usize = BLENDSHAPES + 2;
 const TRANSLATION_X: usize = BLENDSHAPES + 3;
+const TRANSLATION_Y: usize = BLENDSHAPES + 4;
+const TRANSLATION_Z: usize = BLENDSHAPES + 5;
 const LEFT_SQUARE: usize = BLENDSHAPES + 7;
 const RIGHT_SQUARE: usize = BLENDSHAPES + 8;
 
@@ -54,6 +56,17 @@ impl Signal {
     pub fn key(self) -> &'static str {
         let index = usize::from(self.0);
         BLENDSHAPE_NAMES.get(index).or_else(|| POSE_KEYS.get(index - BLENDSHAPES)).copied().unwrap_or_default()
+    }
+
+    /// Least and greatest value that a face in front of a camera usually gives, in the signal's unit: the ends of a scale
+    /// on which it is shown.
+    pub fn scale(self) -> [f32; 2] {
+        match usize::from(self.0) {
+            YAW..=ROLL => [-0.8, 0.8],
+            TRANSLATION_X | TRANSLATION_Y => [-30.0, 30.0],
+            TRANSLATION_Z => [-100.0, 0.0],
+            _ => [0.0, 1.0],
+        }
     }
 }
 

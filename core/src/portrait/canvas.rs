@@ -3,9 +3,9 @@
 
 use super::PortraitError;
 use super::mesh::smooth;
-use super::topology::{EyeLines, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use super::warp::{Plane, distance_from_line};
 use crate::picture::{I420Mut, RgbView};
+use crate::topology::{EyeLines, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 
 /// Height of the face, forehead to chin, as a fraction of the video's height.
 const FACE_HEIGHT: f32 = 0.46;

@@ -8,7 +8,7 @@
 
 use super::Expression;
 use super::mesh::{Frame, Mesh};
-use super::topology::{
+use crate::topology::{
     EyeLines, FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, MESH_POINTS, NOSE_BASE, OVAL, RIGHT_EYE, UPPER_LIP,
 };
 

@@ -4,7 +4,7 @@
 //! head's outline, where the depth has sunk to that of the head's axis, so that a turn no longer moves anything; then the
 //! border, which stays where it is in the picture. Nothing tears, and outside the border the picture is untouched.
 
-use super::topology::{
+use crate::topology::{
     EARS, FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, MESH_POINTS, OVAL, RIGHT_EYE, TRIANGLES, UPPER_LIP,
 };
 

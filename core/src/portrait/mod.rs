@@ -5,7 +5,6 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `topology` | which landmarks make eyes, lips and outline; the triangles of MediaPipe's face mesh |
 //! | `mesh` | that mesh, and rings around it that end in the resting picture |
 //! | `deform` | where its points go: the shapes of expressions, the pose of the head |
 //! | `canvas` | the picture at the video's size, and what it hides made up: the inside of the mouth |
@@ -22,18 +21,17 @@ mod mesh;
 mod script;
 #[cfg(test)]
 mod tests;
-mod topology;
 mod warp;
 
 use thiserror::Error;
 
 use crate::face::Face;
 use crate::picture::{I420Mut, RgbView};
+use crate::topology::{FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use canvas::{Canvas, Crop, Texture};
 use deform::Shapes;
 use mesh::Mesh;
 pub use script::{Performance, Performer, alive};
-use topology::{FOREHEAD_AND_CHIN, LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP};
 use warp::{Corner, Target};
 
 /// What the face does. The default is at rest: eyes open, mouth closed, head as pictured. Right and left are the

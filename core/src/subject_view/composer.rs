@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::{
     Guide, OutcomeView, Step, SubjectView,
-    layout::Layout,
+    layout::{Area, Layout},
     paint,
-    patch::Patch,
     picture::{PicturePainter, is_writable},
 };
-use crate::picture::{I420Mut, I420View};
+use crate::{
+    drawing::patch::Patch,
+    picture::{I420Mut, I420View},
+};
 
 /// The bar of time left turns amber below this part.
 const URGENT: f32 = 0.25;
@@ -37,6 +39,7 @@ struct Parts {
     guide: [Part<Guide>; 4],
     outcome: Part<OutcomeView>,
     step: Part<Step>,
+    colour: Part<[u8; 4]>,
     veil: Part<()>,
     track: Part<()>,
     bar: Part<bool>,
@@ -76,6 +79,11 @@ impl Composer {
         Self::default()
     }
 
+    /// Whether the picture is mirrored, which it is from the beginning. Left and right of everything else stay.
+    pub fn set_mirrored(&mut self, mirrored: bool) {
+        self.painter.set_mirrored(mirrored);
+    }
+
     /// Composes one frame into `out`: the mirrored `picture`, scaled where the sizes differ, and `view` over it. `now` moves what
     /// moves. Nothing is written when the planes of `out` are shorter than it says.
     pub fn compose(&mut self, picture: Option<I420View>, view: &SubjectView, now: Instant, out: &mut I420Mut) {
@@ -91,6 +99,11 @@ impl Composer {
         let (parts, renders) = (&mut self.parts, &mut self.renders);
 
         let has_picture = self.painter.draw(picture, out);
+        if let Some(colour) = view.colour {
+            let (width, height) = (out.width.next_multiple_of(2), out.height.next_multiple_of(2));
+            let whole = Area { x: 0, y: 0, width, height };
+            parts.colour.get(&colour, renders, |colour| Patch::even(whole, *colour)).blend(out);
+        }
         let pulses = view.outcome.is_none() && (view.waiting || !has_picture);
         if let Some(outcome) = view.outcome {
             parts.outcome.get(&outcome, renders, |outcome| paint::outcome(layout, *outcome)).blend(out);
@@ -128,9 +141,9 @@ impl Composer {
 
     /// Bytes that the drawn parts keep.
     pub fn memory(&self) -> usize {
-        let Parts { message, warning, guide, outcome, step, veil, track, bar, pulse } = &self.parts;
+        let Parts { message, warning, guide, outcome, step, colour, veil, track, bar, pulse } = &self.parts;
         let texts = message.memory() + warning.memory() + step.memory();
-        let shapes = outcome.memory() + veil.memory() + track.memory() + bar.memory();
+        let shapes = outcome.memory() + colour.memory() + veil.memory() + track.memory() + bar.memory();
         let guides: usize = guide.iter().map(Part::memory).sum();
         texts + shapes + guides + pulse.iter().map(Part::memory).sum::<usize>()
     }
@@ -146,7 +159,7 @@ fn pulse_phase(elapsed: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject_view::{Countdown, fonts_available, layout::Area, picture::OwnedI420};
+    use crate::subject_view::{Countdown, OwnedI420, fonts_available};
 
     const SIZES: [(usize, usize); 4] = [(640, 480), (480, 640), (160, 120), (1280, 720)];
 
@@ -236,6 +249,27 @@ mod tests {
             plane.chunks(width).flat_map(|row| row.iter().rev().copied()).collect::<Vec<_>>()
         };
         assert!(out.y == turned(&picture.y, 64) && out.u == turned(&picture.u, 32) && out.v == turned(&picture.v, 32));
+    }
+
+    #[test]
+    fn a_picture_need_not_be_mirrored() {
+        let picture = OwnedI420::noise(63, 47);
+        let mut composer = Composer::new();
+        composer.set_mirrored(false);
+        assert!(compose(&mut composer, &picture, &SubjectView::default(), Instant::now(), (63, 47)) == picture);
+    }
+
+    #[test]
+    fn a_colour_covers_the_picture_to_its_edges() {
+        let picture = OwnedI420::filled(63, 47, [60, 128, 128]);
+        let mut shown = |colour| {
+            let view = SubjectView { colour: Some(colour), ..SubjectView::default() };
+            compose(&mut Composer::new(), &picture, &view, Instant::now(), (63, 47))
+        };
+        assert!(shown([255, 255, 0, 0]) == OwnedI420::filled(63, 47, [81, 90, 240]));
+        let half = shown([128, 255, 0, 0]);
+        assert!(half.v.iter().all(|v| (180..190).contains(v)) && half.y.iter().all(|y| (68..73).contains(y)));
+        assert!(shown([0, 255, 0, 0]) == picture);
     }
 
     #[test]

@@ -4,36 +4,7 @@
 //! the warning, the steps.
 //! All sizes follow one unit, so that a phone held upright and a large landscape picture look alike.
 
-/// A rectangle in pixels. Edges are even, so that a part covers whole chroma samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Area {
-    /// Left edge.
-    pub x: usize,
-    /// Top edge.
-    pub y: usize,
-    /// Width.
-    pub width: usize,
-    /// Height.
-    pub height: usize,
-}
-
-impl Area {
-    /// Do they share a pixel?
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.x < other.x + other.width
-            && other.x < self.x + self.width
-            && self.y < other.y + other.height
-            && other.y < self.y + self.height
-    }
-
-    /// Is `other` inside?
-    pub fn contains(&self, other: &Self) -> bool {
-        other.x >= self.x
-            && other.y >= self.y
-            && other.x + other.width <= self.x + self.width
-            && other.y + other.height <= self.y + self.height
-    }
-}
+pub use crate::drawing::Area;
 
 /// The places of all parts. Those that may be shown together do not overlap; the guide and the icon share theirs.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,22 +6,20 @@
 //! | [`layout`] | pure geometry: which part goes where, for any size |
 //! | [`composer`] | one flow's composer: what changed is drawn anew, the rest is blended from memory |
 //! | `paint` | the parts drawn with cairo: cards, guide, dots, tick and cross |
-//! | `text` | text shaped, wrapped and fitted by pango |
-//! | `patch` | a drawn part as run-length coded alpha, Y, U and V, and its blending in integers |
 //! | `picture` | the mirrored and scaled picture, or the calm background |
 
 pub mod composer;
 pub mod layout;
 mod paint;
-mod patch;
 mod picture;
-mod text;
 
 use std::time::{Duration, Instant};
 
+pub use crate::drawing::text::fonts_available;
 pub use composer::Composer;
 pub use layout::output_size;
-pub use text::fonts_available;
+#[cfg(test)]
+pub(crate) use picture::OwnedI420;
 
 /// Everything that is shown over the picture at one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -40,6 +38,8 @@ pub struct SubjectView {
     pub outcome: Option<OutcomeView>,
     /// Nothing can be done but wait: a pulsing dot, also shown when there is no picture.
     pub waiting: bool,
+    /// A colour over the picture and under all the rest: alpha, red, green, blue.
+    pub colour: Option<[u8; 4]>,
 }
 
 /// One of several steps.

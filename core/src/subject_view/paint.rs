@@ -1,31 +1,17 @@
 //! The parts of the view, drawn with cairo into [`Patch`]es.
 
-use std::{
-    cmp::Ordering,
-    f64::consts::{FRAC_PI_2, TAU},
-};
+use std::{cmp::Ordering, f64::consts::TAU};
 
-use cairo::{Context, Format, ImageSurface, LineCap, LineJoin};
+use cairo::Context;
 
-use super::{
-    Guide, OutcomeView, Step,
-    layout::{Area, Layout},
+use super::{Guide, OutcomeView, Step, layout::Layout};
+use crate::drawing::{
+    AMBER, Area, CARD, Colour, GREEN, RED, SHADE, WHITE, fill,
     patch::Patch,
+    rounded, source, stroke, surface,
     text::{Fitted, with_fonts},
+    with_alpha,
 };
-
-type Colour = [f64; 4];
-
-const CARD: Colour = [0.05, 0.08, 0.11, 0.70];
-const WHITE: Colour = [1.0, 1.0, 1.0, 1.0];
-const AMBER: Colour = [1.0, 0.80, 0.28, 1.0];
-const GREEN: Colour = [0.18, 0.72, 0.42, 1.0];
-const RED: Colour = [0.86, 0.30, 0.28, 1.0];
-const SHADE: Colour = [0.02, 0.04, 0.06, 1.0];
-
-fn with_alpha([r, g, b, _]: Colour, alpha: f64) -> Colour {
-    [r, g, b, alpha]
-}
 
 /// The message on its card. An empty patch for an empty text.
 pub(super) fn message(layout: &Layout, text: &str) -> Patch {
@@ -218,38 +204,7 @@ pub(super) fn pulse(layout: &Layout, size: f64) -> Patch {
 
 /// Draws into an area. Cairo fails for lack of memory only; then nothing is shown.
 fn draw(area: Area, paint: impl FnOnce(&Context) -> Result<(), cairo::Error>) -> Patch {
-    let painted = || -> Result<ImageSurface, cairo::Error> {
-        let surface = ImageSurface::create(Format::ARgb32, area.width as i32, area.height as i32)?;
-        paint(&Context::new(&surface)?)?;
-        Ok(surface)
-    };
-    let Ok(mut surface) = painted() else { return Patch::default() };
+    let Ok(mut surface) = surface(area, paint) else { return Patch::default() };
     let stride = surface.stride() as usize;
     surface.data().map_or_else(|_| Patch::default(), |data| Patch::from_argb(area, &data, stride))
-}
-
-fn source(cr: &Context, [r, g, b, a]: Colour) {
-    cr.set_source_rgba(r, g, b, a);
-}
-
-fn fill(cr: &Context, colour: Colour) -> Result<(), cairo::Error> {
-    source(cr, colour);
-    cr.fill()
-}
-
-fn stroke(cr: &Context, colour: Colour, width: f64) -> Result<(), cairo::Error> {
-    source(cr, colour);
-    cr.set_line_width(width);
-    cr.set_line_cap(LineCap::Round);
-    cr.set_line_join(LineJoin::Round);
-    cr.stroke()
-}
-
-fn rounded(cr: &Context, x: f64, y: f64, width: f64, height: f64, radius: f64) {
-    cr.new_sub_path();
-    cr.arc(x + width - radius, y + radius, radius, -FRAC_PI_2, 0.0);
-    cr.arc(x + width - radius, y + height - radius, radius, 0.0, FRAC_PI_2);
-    cr.arc(x + radius, y + height - radius, radius, FRAC_PI_2, 2.0 * FRAC_PI_2);
-    cr.arc(x + radius, y + radius, radius, 2.0 * FRAC_PI_2, 3.0 * FRAC_PI_2);
-    cr.close_path();
 }

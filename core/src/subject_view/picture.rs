@@ -15,6 +15,7 @@ pub(super) const BACKGROUND: [u8; 3] = [36, 134, 124];
 /// Draws pictures; keeps what the scaler needs.
 #[derive(Default)]
 pub(super) struct PicturePainter {
+    unmirrored: bool,
     resizer: Resizer,
     scaled: Vec<u8>,
     tight: Vec<u8>,
@@ -31,6 +32,10 @@ struct Source<'a> {
 }
 
 impl PicturePainter {
+    pub(super) fn set_mirrored(&mut self, mirrored: bool) {
+        self.unmirrored = !mirrored;
+    }
+
     /// Fills `out` with the mirrored picture, scaled to fit where the sizes differ, in the middle of the background
     /// where the proportions differ too. Without a picture (or with one whose planes are shorter than it says) with
     /// the background alone; then the result is `false`.
@@ -58,11 +63,11 @@ impl PicturePainter {
 
     fn plane(&mut self, source: Source, to: &mut [u8], stride: usize, area: Area) {
         if (source.width, source.height) == (area.width, area.height) {
-            mirror(source, to, stride, area);
+            place(source, to, stride, area, self.unmirrored);
         } else if self.scale(source, area.width, area.height).is_some() {
             let scaled = &self.scaled;
             let scaled = Source { data: scaled, stride: area.width, width: area.width, height: area.height };
-            mirror(scaled, to, stride, area);
+            place(scaled, to, stride, area, self.unmirrored);
         }
     }
 
@@ -122,12 +127,16 @@ fn shrink<const K: usize>(source: Source, sums: &mut Vec<u16>, to: &mut [u8]) {
     }
 }
 
-/// Copies a plane, each row turned round.
-fn mirror(source: Source, to: &mut [u8], stride: usize, area: Area) {
+/// Copies a plane, each row turned round unless it is to stay as it is.
+fn place(source: Source, to: &mut [u8], stride: usize, area: Area, unmirrored: bool) {
     let rows = to[area.y * stride..].chunks_mut(stride).take(area.height);
     for (from, to) in source.data.chunks(source.stride).zip(rows) {
-        let to = &mut to[area.x..area.x + area.width];
-        to.iter_mut().zip(from[..area.width].iter().rev()).for_each(|(to, from)| *to = *from);
+        let (from, to) = (&from[..area.width], &mut to[area.x..area.x + area.width]);
+        if unmirrored {
+            to.copy_from_slice(from);
+        } else {
+            to.iter_mut().zip(from.iter().rev()).for_each(|(to, from)| *to = *from);
+        }
     }
 }
 
@@ -176,7 +185,7 @@ fn planes_are_whole(lengths: [usize; 3], strides: [usize; 2], width: usize, heig
 }
 
 #[cfg(test)]
-pub(super) use tests::OwnedI420;
+pub(crate) use tests::OwnedI420;
 
 #[cfg(test)]
 mod tests {
@@ -184,10 +193,10 @@ mod tests {
 
     /// A picture of a test.
     #[derive(Clone, PartialEq)]
-    pub(in super::super) struct OwnedI420 {
-        pub(in super::super) y: Vec<u8>,
-        pub(in super::super) u: Vec<u8>,
-        pub(in super::super) v: Vec<u8>,
+    pub(crate) struct OwnedI420 {
+        pub(crate) y: Vec<u8>,
+        pub(crate) u: Vec<u8>,
+        pub(crate) v: Vec<u8>,
         width: usize,
         height: usize,
         y_stride: usize,
@@ -195,7 +204,7 @@ mod tests {
     }
 
     impl OwnedI420 {
-        pub(in super::super) fn filled(width: usize, height: usize, [y, u, v]: [u8; 3]) -> Self {
+        pub(crate) fn filled(width: usize, height: usize, [y, u, v]: [u8; 3]) -> Self {
             Self::with_strides(width, height, [y, u, v], width, width.div_ceil(2))
         }
 
@@ -206,7 +215,7 @@ mod tests {
             Self { y: vec![y; luma], u: vec![u; chroma], v: vec![v; chroma], width, height, y_stride, uv_stride }
         }
 
-        pub(in super::super) fn noise(width: usize, height: usize) -> Self {
+        pub(crate) fn noise(width: usize, height: usize) -> Self {
             let mut picture = Self::filled(width, height, [0; 3]);
             picture.make_noise();
             picture
@@ -220,12 +229,12 @@ mod tests {
             }
         }
 
-        pub(in super::super) fn view(&self) -> I420View<'_> {
+        pub(crate) fn view(&self) -> I420View<'_> {
             let Self { width, height, y_stride, uv_stride, .. } = *self;
             I420View { y: &self.y, u: &self.u, v: &self.v, y_stride, uv_stride, width, height }
         }
 
-        pub(in super::super) fn as_mut(&mut self) -> I420Mut<'_> {
+        pub(crate) fn as_mut(&mut self) -> I420Mut<'_> {
             let Self { width, height, y_stride, uv_stride, .. } = *self;
             I420Mut { y: &mut self.y, u: &mut self.u, v: &mut self.v, y_stride, uv_stride, width, height }
         }

@@ -1,6 +1,6 @@
-//! The inner loops of a crop: fixed-point bilinear samples of RGB and I420 pictures.
+//! The inner loops of a crop: fixed-point bilinear samples of RGB and YUV pictures.
 
-use vision_core::picture::{I420View, RgbView};
+use vision_core::picture::{I420View, Nv12View, RgbView};
 
 use super::{Border, Warp};
 
@@ -176,22 +176,36 @@ impl Source for Rgb<'_> {
     }
 }
 
-/// Planar YUV.
+/// YUV 4:2:0: planar, or with interleaved chroma, where the samples of each plane are two bytes apart.
 pub(super) struct Yuv<'a> {
-    view: &'a I420View<'a>,
+    y: &'a [u8],
+    u: &'a [u8],
+    v: &'a [u8],
     luma: [Axis; 2],
     chroma: [Axis; 2],
 }
 
 impl<'a> Yuv<'a> {
-    pub(super) fn new(view: &'a I420View<'a>) -> Self {
-        let axes = |width: usize, height: usize, stride: usize, bits: u32| {
-            [Axis::new(width, 1, bits), Axis::new(height, stride, bits)]
+    pub(super) fn i420(view: &I420View<'a>) -> Self {
+        let size = [view.width, view.height];
+        Self::new([view.y, view.u, view.v], size, view.y_stride, [1, view.uv_stride])
+    }
+
+    pub(super) fn nv12(view: &Nv12View<'a>) -> Self {
+        let size = [view.width, view.height];
+        Self::new([view.y, view.uv, view.uv.get(1..).unwrap_or_default()], size, view.y_stride, [2, view.uv_stride])
+    }
+
+    fn new([y, u, v]: [&'a [u8]; 3], size: [usize; 2], stride: usize, chroma_steps: [usize; 2]) -> Self {
+        let axes = |size: [usize; 2], steps: [usize; 2], bits: u32| {
+            [Axis::new(size[0], steps[0], bits), Axis::new(size[1], steps[1], bits)]
         };
         Self {
-            view,
-            luma: axes(view.width, view.height, view.y_stride, BITS),
-            chroma: axes(view.width.div_ceil(2), view.height.div_ceil(2), view.uv_stride, BITS + 1),
+            y,
+            u,
+            v,
+            luma: axes(size, [1, stride], BITS),
+            chroma: axes(size.map(|pixels| pixels.div_ceil(2)), chroma_steps, BITS + 1),
         }
     }
 }
@@ -202,7 +216,7 @@ impl Source for Yuv<'_> {
         let (x, right, fx) = self.luma[0].between::<INNER>(sx);
         let (y, below, fy) = self.luma[1].between::<INNER>(sy);
         let blend = |start: usize| {
-            let value = |start: usize| i32::from(self.view.y[start]);
+            let value = |start: usize| i32::from(self.y[start]);
             value(start) * (ONE - fx) + value(start + right) * fx
         };
         let luma = blend(x + y) * (ONE - fy) + blend(x + y + below) * fy; // 1/1024
@@ -216,7 +230,7 @@ impl Source for Yuv<'_> {
         let (x, right, fx) = self.chroma[0].between::<INNER>(sited(sx, &self.chroma[0]));
         let (y, below, fy) = self.chroma[1].between::<INNER>(sited(sy, &self.chroma[1]));
         let blend = |start: usize| {
-            let value = |start: usize| u64::from(self.view.u[start]) | u64::from(self.view.v[start]) << 32;
+            let value = |start: usize| u64::from(self.u[start]) | u64::from(self.v[start]) << 32;
             value(start) * (2 * ONE - fx) as u64 + value(start + right) * fx as u64
         };
         let chroma = blend(x + y) * (2 * ONE - fy) as u64 + blend(x + y + below) * fy as u64; // 1/4096
@@ -236,10 +250,10 @@ impl Source for Yuv<'_> {
     }
 
     fn pixel(&self, x: usize, y: usize) -> [u8; 3] {
-        let chroma = y / 2 * self.view.uv_stride + x / 2;
+        let chroma = y / 2 * self.chroma[1].step + x / 2 * self.chroma[0].step;
         let fixed = |value: u8| i32::from(value) << (2 * BITS);
-        let luma = self.view.y[y * self.view.y_stride + x];
-        yuv_to_rgb(fixed(luma), fixed(self.view.u[chroma]), fixed(self.view.v[chroma]))
+        let luma = self.y[y * self.luma[1].step + x];
+        yuv_to_rgb(fixed(luma), fixed(self.u[chroma]), fixed(self.v[chroma]))
     }
 }
 

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 
 use super::message::{CLOSE_ENDED, ClientMessage, ServerMessage};
 use super::seats::{FlowSeat, FromSubject, Subject};
+use crate::debug::graphs::FAILED_CONNECTION;
 use crate::media::FrameOutlet;
 use crate::media::branch::{SendBranch, SendOptions};
 use crate::media::ice::{self, RemoteCandidate};
 use crate::media::peer::{Peer, PeerError, PeerEvent};
-use crate::media::sdp::{Chosen, Offer};
+use crate::media::sdp::{Chosen, Offer, VIDEO_ORIENTATION_URI};
 use crate::redact::shorten;
 use crate::room::{Plugs, RoomCommand, RoomEnd, RoomEvent, RoomOptions};
 
@@ -204,7 +205,12 @@ impl Call {
                 (self.asked, self.last_offer) = (false, Some(Instant::now()));
                 let offer = Offer::parse(&sdp).and_then(|offer| Ok((offer.choose(&self.options.codecs)?, offer)));
                 match offer {
-                    Ok((chosen, offer)) => self.connect(&offer, &chosen).await,
+                    Ok((chosen, mut offer)) => {
+                        if self.options.input.without_orientation {
+                            offer.extensions.retain(|extension| extension.uri != VIDEO_ORIENTATION_URI);
+                        }
+                        self.connect(&offer, &chosen).await;
+                    }
                     Err(error) => self.complain(error.to_string()),
                 }
             }
@@ -244,6 +250,7 @@ impl Call {
                         connection.peer.add_candidate(0, &candidate);
                     }
                 }
+                self.plugs.peers.set(vec![connection.peer.probe()]);
                 self.connection = Some(connection);
                 self.tell(ServerMessage::Answer { sdp });
             }
@@ -256,8 +263,10 @@ impl Call {
     }
 
     async fn answer(&self, offer: &Offer, chosen: &Chosen) -> Result<(Connection, String), PeerError> {
-        let name = format!("direct-{}-{}", self.seat.room, self.offers);
+        // in logs and graphs, where the room's name has no place
+        let name = format!("direct-{}", self.offers);
         let (ice, tap, codec) = (self.options.ice.clone(), self.outlet.tap(), chosen.codec);
+        let turned = self.options.input.turned;
         let options = SendOptions {
             codec,
             payload: chosen.payload,
@@ -269,7 +278,7 @@ impl Call {
             let (peer, events) = Peer::new(&name, &ice, JITTER_LATENCY)?;
             let branch = SendBranch::new(&options)?;
             peer.send(&branch, false)?;
-            peer.receive(0, codec, tap)?;
+            peer.receive(0, codec, turned, tap)?;
             peer.play()?;
             Ok::<_, PeerError>((peer, branch, events))
         });
@@ -303,6 +312,12 @@ impl Call {
     fn failed(&mut self, reason: &str) {
         tracing::warn!(room = shorten(&self.seat.room), reason, "the connection with the subject failed");
         self.failures += 1;
+        if let (Some(dots), Some(connection)) = (self.plugs.dots.clone(), self.connection.take()) {
+            tokio::spawn(async move {
+                dots.write(vec![connection.peer.probe()], FAILED_CONNECTION).await;
+                connection.peer.close().await;
+            });
+        }
         self.disconnect();
         // a page that goes away closes this connection first
         self.retry = Some(Instant::now() + RETRY_DELAY * self.failures);
@@ -312,6 +327,7 @@ impl Call {
     fn disconnect(&mut self) {
         self.retry = None;
         self.plugs.screen.detach();
+        self.plugs.peers.set(Vec::new());
         if let Some(connection) = self.connection.take() {
             tokio::spawn(connection.peer.close());
         }

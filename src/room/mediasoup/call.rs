@@ -11,6 +11,7 @@ use super::protoo::connection::Connection;
 use super::session::{Session, SessionError, Setting};
 use super::subject::SubjectChoice;
 use super::tls;
+use crate::debug::graphs::FAILED_CONNECTION;
 use crate::media::FrameOutlet;
 use crate::room::{Plugs, RoomCommand, RoomEnd, RoomError, RoomEvent, RoomOptions, RoomUrl};
 
@@ -156,6 +157,11 @@ impl Call {
             () = Self::left(end) => None,
         };
         setting.plugs.screen.detach();
+        let peers = setting.plugs.peers.probes();
+        setting.plugs.peers.set(Vec::new());
+        if let (Some(dots), Some(_)) = (&setting.plugs.dots, &error) {
+            dots.write(peers, FAILED_CONNECTION).await;
+        }
         session.close(error.is_none()).await;
         match error {
             None => End::Left,

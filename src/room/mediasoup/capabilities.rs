@@ -120,6 +120,11 @@ impl Capabilities {
         &self.extensions
     }
 
+    /// One header extension less, in both directions. To be said before anything is declared.
+    pub fn leave_out(&mut self, uri: &str) {
+        self.extensions.retain(|extension| extension.uri != uri);
+    }
+
     /// For `join`: what we can receive. No audio, so that the server offers none.
     pub fn declared(&self) -> RtpCapabilities {
         let mut codecs = Vec::new();

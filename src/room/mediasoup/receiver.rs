@@ -9,7 +9,7 @@ use super::sender::connect;
 use super::session::{JITTER_LATENCY, SessionError};
 use super::transport::Transport;
 use crate::media::IceOptions;
-use crate::media::branch::rtp_caps;
+use crate::media::branch::{Rotation, rtp_caps};
 use crate::media::frame::FrameTap;
 use crate::media::peer::{Peer, PeerError, PeerEvent};
 
@@ -23,16 +23,17 @@ pub(super) struct Receiver {
     transport: Transport,
     offer: RemoteOffer,
     connected: bool,
+    turned: Rotation,
 }
 
 impl Receiver {
     /// Builds the pipeline. It receives nothing yet.
-    pub async fn build(transport: Transport, ice: IceOptions) -> Result<Self, PeerError> {
+    pub async fn build(transport: Transport, ice: IceOptions, turned: Rotation) -> Result<Self, PeerError> {
         let build = tokio::task::spawn_blocking(move || {
             let (peer, events) = Peer::new("mediasoup-receive", &ice, JITTER_LATENCY)?;
             peer.play()?;
             let offer = RemoteOffer::new(transport.clone());
-            Ok::<_, PeerError>(Self { peer, events, transport, offer, connected: false })
+            Ok::<_, PeerError>(Self { peer, events, transport, offer, connected: false, turned })
         });
         build.await.map_err(|error| PeerError::Refused { step: "building the pipeline", reason: error.to_string() })?
     }
@@ -45,7 +46,7 @@ impl Receiver {
         self.peer.expect(&caps(&stream));
         let codec = stream.codec.codec;
         let mline = self.offer.add(stream);
-        self.peer.receive(mline, codec, tap)?;
+        self.peer.receive(mline, codec, self.turned, tap)?;
         let draft = self.peer.draft_answer(&self.offer.text()).await?;
         if !self.connected {
             // before our first packet

@@ -20,6 +20,7 @@ use super::subject::{Change, SubjectChoice, wanted_layer};
 use super::transport::{Transport, TransportError};
 use crate::media::ice::sources;
 use crate::media::peer::{PeerError, PeerEvent, PeerFailure};
+use crate::media::sdp::VIDEO_ORIENTATION_URI;
 use crate::media::stats::ReceivedStats;
 use crate::media::turn_over_tls::{self, Tunnel};
 use crate::media::{FrameOutlet, IceOptions};
@@ -173,7 +174,10 @@ impl Session {
             let (sending, receiving) = tokio::try_join!(connection.request(&send), connection.request(&receive))?;
             (router, Transport::of(sending)?.resolve().await?, Transport::of(receiving)?.resolve().await?)
         };
-        let capabilities = Capabilities::of(&router, &options.codecs)?;
+        let mut capabilities = Capabilities::of(&router, &options.codecs)?;
+        if options.input.without_orientation {
+            capabilities.leave_out(VIDEO_ORIENTATION_URI);
+        }
         let mut tunnels = Vec::new();
         let (mut send_ice, mut receive_ice) = (setting.ice(&sending), setting.ice(&receiving));
         for ice in [&mut send_ice, &mut receive_ice] {
@@ -185,8 +189,9 @@ impl Session {
         }
         let (sender, receiver) = tokio::try_join!(
             Sender::build(&capabilities, send_ice, options.bitrate),
-            Receiver::build(receiving, receive_ice)
+            Receiver::build(receiving, receive_ice, options.input.turned)
         )?;
+        setting.plugs.peers.set(vec![sender.peer.probe(), receiver.peer.probe()]);
         let media = self.media.insert(Media {
             capabilities,
             sender,

@@ -4,16 +4,16 @@
 //! right to their left, that is from left to right in an unmirrored picture.
 
 /// Landmarks that the triangles use: the mesh without the ten iris points.
-pub(super) const MESH_POINTS: usize = 468;
+pub(crate) const MESH_POINTS: usize = 468;
 
 /// Outline of the face, from the top of the forehead over the subject's left.
-pub(super) const OVAL: [usize; 36] = [
+pub(crate) const OVAL: [usize; 36] = [
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 ];
 
 /// Upper lip, four lines of eleven points each: from the skin's edge to the opening. First and last are the corners.
-pub(super) const UPPER_LIP: [[usize; 11]; 4] = [
+pub(crate) const UPPER_LIP: [[usize; 11]; 4] = [
     [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291],
     [76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306],
     [62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292],
@@ -21,7 +21,7 @@ pub(super) const UPPER_LIP: [[usize; 11]; 4] = [
 ];
 
 /// Lower lip, as [`UPPER_LIP`]: from the skin's edge to the opening.
-pub(super) const LOWER_LIP: [[usize; 11]; 4] = [
+pub(crate) const LOWER_LIP: [[usize; 11]; 4] = [
     [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291],
     [76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306],
     [62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292],
@@ -29,7 +29,7 @@ pub(super) const LOWER_LIP: [[usize; 11]; 4] = [
 ];
 
 /// What closes one eye: lines of the upper lid from the lashes to the brow bone, and the lower lid's edge and next line.
-pub(super) struct EyeLines {
+pub(crate) struct EyeLines {
     /// Lashes of the upper lid, without the corners.
     pub upper: [usize; 7],
     /// The line above: about the crease of the lid.
@@ -43,7 +43,7 @@ pub(super) struct EyeLines {
 }
 
 /// The subject's right eye.
-pub(super) const RIGHT_EYE: EyeLines = EyeLines {
+pub(crate) const RIGHT_EYE: EyeLines = EyeLines {
     upper: [246, 161, 160, 159, 158, 157, 173],
     crease: [247, 30, 29, 27, 28, 56, 190],
     lower: [7, 163, 144, 145, 153, 154, 155],
@@ -52,7 +52,7 @@ pub(super) const RIGHT_EYE: EyeLines = EyeLines {
 };
 
 /// The subject's left eye; its lines run from the outer corner inwards, as those of [`RIGHT_EYE`].
-pub(super) const LEFT_EYE: EyeLines = EyeLines {
+pub(crate) const LEFT_EYE: EyeLines = EyeLines {
     upper: [466, 388, 387, 386, 385, 384, 398],
     crease: [467, 260, 259, 257, 258, 286, 414],
     lower: [249, 390, 373, 374, 380, 381, 382],
@@ -60,17 +60,24 @@ pub(super) const LEFT_EYE: EyeLines = EyeLines {
     corners: [263, 362],
 };
 
+/// Outlines of the brows: the subject's right, then their left.
+pub(crate) const BROWS: [[usize; 10]; 2] =
+    [[70, 63, 105, 66, 107, 55, 65, 52, 53, 46], [300, 293, 334, 296, 336, 285, 295, 282, 283, 276]];
+
+/// Rings of the irises, without their centres 468 and 473: the subject's right, then their left.
+pub(crate) const IRISES: [[usize; 4]; 2] = [[469, 470, 471, 472], [474, 475, 476, 477]];
+
 /// Where the ears begin: the head's axis runs between them.
-pub(super) const EARS: [usize; 2] = [234, 454];
+pub(crate) const EARS: [usize; 2] = [234, 454];
 /// Top of the forehead and tip of the chin.
-pub(super) const FOREHEAD_AND_CHIN: [usize; 2] = [10, 152];
+pub(crate) const FOREHEAD_AND_CHIN: [usize; 2] = [10, 152];
 /// Lower edge of the nose between the nostrils.
-pub(super) const NOSE_BASE: usize = 2;
+pub(crate) const NOSE_BASE: usize = 2;
 
 /// Triangles of the 468 points, without holes: eye and mouth openings are filled. Field `canonical_mesh.index_buffer` of
 /// `geometry_pipeline_metadata_landmarks.binarypb` in MediaPipe's `face_landmarker.task` (Apache-2.0, The MediaPipe Authors).
 #[rustfmt::skip]
-pub(super) const TRIANGLES: [[u16; 3]; 898] = [
+pub(crate) const TRIANGLES: [[u16; 3]; 898] = [
     [173, 155, 133], [246, 33, 7], [382, 398, 362], [263, 466, 249], [308, 415, 324], [78, 95, 191], [356, 389, 264],
     [127, 34, 162], [368, 264, 389], [139, 162, 34], [267, 0, 302], [37, 72, 0], [11, 302, 0], [11, 0, 72], [349, 451, 350],
     [120, 121, 231], [452, 350, 451], [232, 231, 121], [267, 302, 269], [37, 39, 72], [303, 269, 302], [73, 72, 39],

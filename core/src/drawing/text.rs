@@ -22,12 +22,12 @@ const FAMILIES: &str = "Noto Sans, DejaVu Sans, sans-serif";
 const SMALLEST: f64 = 6.0;
 
 /// A text that fits.
-pub(super) struct Fitted {
+pub(crate) struct Fitted {
     layout: Layout,
     /// Width of its longest line in pixels.
-    pub(super) width: f64,
+    pub(crate) width: f64,
     /// Height of its lines in pixels.
-    pub(super) height: f64,
+    pub(crate) height: f64,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -41,7 +41,7 @@ static FONT_THREAD: LazyLock<Option<Sender<Job>>> = LazyLock::new(|| {
 });
 
 /// Runs something in the thread that has the fonts, and waits for it: some milliseconds. The default where that fails.
-pub(super) fn with_fonts<T: Default + Send + 'static>(draw: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) fn with_fonts<T: Default + Send + 'static>(draw: impl FnOnce() -> T + Send + 'static) -> T {
     let (reply, drawn) = channel();
     let job: Job = Box::new(move || {
         // Nobody waits any more when the reply cannot be sent.
@@ -71,7 +71,7 @@ fn has_fonts() -> bool {
 impl Fitted {
     /// Wraps a text into `width` x `height` pixels with letters of `font` pixels; smaller ones where it does not fit.
     /// Lines become about equally long. `None` for an empty text, or when there are no fonts.
-    pub(super) fn new(text: &str, font: f64, width: f64, height: f64) -> Option<Self> {
+    pub(crate) fn new(text: &str, font: f64, width: f64, height: f64) -> Option<Self> {
         let text = text.trim();
         if text.is_empty() || width < 1.0 || height < 1.0 || !has_fonts() {
             return None;
@@ -106,7 +106,7 @@ impl Fitted {
     }
 
     /// Draws the text with its upper left corner at a place.
-    pub(super) fn draw(&self, cr: &cairo::Context, x: f64, y: f64) {
+    pub(crate) fn draw(&self, cr: &cairo::Context, x: f64, y: f64) {
         cr.move_to(x, y);
         pangocairo::functions::show_layout(cr, &self.layout);
     }
@@ -242,7 +242,7 @@ mod tests {
         let config = std::env::temp_dir().join(format!("vision-core-{}-no-fonts.conf", std::process::id()));
         std::fs::write(&config, "<?xml version=\"1.0\"?><fontconfig></fontconfig>").unwrap();
         let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "subject_view::text::tests::a_system_without_fonts_shows_no_text"])
+            .args(["--exact", "drawing::text::tests::a_system_without_fonts_shows_no_text"])
             .env(CHILD, "1")
             .env("FONTCONFIG_FILE", &config)
             .output()

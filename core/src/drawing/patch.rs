@@ -4,7 +4,7 @@
 //! Colours are BT.601 limited range and already multiplied by their alpha, so that blending is
 //! `out = colour + in * (255 - alpha) / 255`, in integers.
 
-use super::layout::Area;
+use super::Area;
 use crate::picture::I420Mut;
 
 /// A stretch of equal pixels is kept as one pixel from this length on.
@@ -14,7 +14,7 @@ const GAP: usize = 8;
 
 /// A part of the picture with transparency.
 #[derive(Default)]
-pub(super) struct Patch {
+pub(crate) struct Patch {
     area: Area,
     luma: Plane<1>,
     chroma: Plane<2>,
@@ -40,12 +40,12 @@ struct Run {
 }
 
 /// Alpha and components of one sample.
-type Sample<const N: usize> = (u8, [u8; N]);
+pub(super) type Sample<const N: usize> = (u8, [u8; N]);
 
 impl Patch {
     /// From premultiplied ARGB in native byte order as cairo draws it, `stride` bytes from row to row, for `area` of
     /// the picture.
-    pub(super) fn from_argb(area: Area, argb: &[u8], stride: usize) -> Self {
+    pub(crate) fn from_argb(area: Area, argb: &[u8], stride: usize) -> Self {
         let row_of = |y: usize| {
             let row = argb.get(y * stride..).unwrap_or_default().chunks_exact(4).take(area.width);
             row.map(|bytes| u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
@@ -66,13 +66,26 @@ impl Patch {
         Self { area, luma, chroma }
     }
 
+    /// One colour: alpha, red, green and blue, not premultiplied.
+    pub(crate) fn even(area: Area, [alpha, colour @ ..]: [u8; 4]) -> Self {
+        let part = |part: u8| (u32::from(part) * u32::from(alpha) + 127) / 255;
+        let [r, g, b] = colour.map(part);
+        let pixel = [u32::from(alpha) << 24 | r << 16 | g << 8 | b];
+        let mut patch = Self { area, ..Self::default() };
+        if alpha > 0 {
+            (0..area.height).for_each(|y| patch.luma.push_run(y, 0, area.width, &pixel, luma_of));
+            (0..area.height / 2).for_each(|y| patch.chroma.push_run(y, 0, area.width / 2, &pixel, chroma_of));
+        }
+        patch
+    }
+
     /// Blends the patch onto a picture. What reaches beyond the picture is left out.
-    pub(super) fn blend(&self, out: &mut I420Mut) {
+    pub(crate) fn blend(&self, out: &mut I420Mut) {
         self.blend_columns(self.area.width, out);
     }
 
     /// Blends the first columns of the patch only.
-    pub(super) fn blend_columns(&self, columns: usize, out: &mut I420Mut) {
+    pub(crate) fn blend_columns(&self, columns: usize, out: &mut I420Mut) {
         let Area { x, y, .. } = self.area;
         let (width, height) = (out.width, out.height);
         self.luma.blend(0, (x, y), columns, Target { data: out.y, stride: out.y_stride, width, height });
@@ -83,7 +96,7 @@ impl Patch {
     }
 
     /// Bytes of memory that the patch keeps.
-    pub(super) fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.luma.memory() + self.chroma.memory()
     }
 }
@@ -173,7 +186,7 @@ impl<const N: usize> Plane<N> {
 }
 
 /// The mean of four pixels, part by part, rounded: two parts at a time in the halves of a number.
-fn average(pixels: [u32; 4]) -> u32 {
+pub(super) fn average(pixels: [u32; 4]) -> u32 {
     let half = |shift: u32| {
         let sum: u32 = pixels.iter().map(|pixel| pixel >> shift & 0x00FF_00FF).sum();
         (sum + 0x0002_0002) >> 2 & 0x00FF_00FF
@@ -182,19 +195,19 @@ fn average(pixels: [u32; 4]) -> u32 {
 }
 
 /// `colour + sample * (255 - alpha) / 255`, rounded; the division is exact for all bytes.
-fn mix(sample: u8, alpha: u8, colour: u8) -> u8 {
+pub(super) fn mix(sample: u8, alpha: u8, colour: u8) -> u8 {
     let rest = u16::from(sample) * u16::from(255 - alpha) + 128;
     colour.saturating_add(((rest + (rest >> 8)) >> 8) as u8)
 }
 
 /// BT.601 limited range, of premultiplied parts 0..255 (`a, r, g, b`), in 16 bits after the point.
-fn luma_of([a, r, g, b]: [i32; 4]) -> Sample<1> {
+pub(super) fn luma_of([a, r, g, b]: [i32; 4]) -> Sample<1> {
     // 65.481, 128.553, 24.966 / 255; the offset 16 / 255 per alpha.
     let y = (16 * 65536 / 255 * a + 16829 * r + 33039 * g + 6416 * b + 32768) >> 16;
     (a as u8, [y.clamp(0, 255) as u8])
 }
 
-fn chroma_of([a, r, g, b]: [i32; 4]) -> Sample<2> {
+pub(super) fn chroma_of([a, r, g, b]: [i32; 4]) -> Sample<2> {
     // 112 / 255 times the colour difference; the offset 128 / 255 per alpha.
     let offset = 128 * 65536 / 255 * a + 32768;
     let u = (offset - 9714 * r - 19070 * g + 28784 * b) >> 16;
@@ -205,7 +218,7 @@ fn chroma_of([a, r, g, b]: [i32; 4]) -> Sample<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::subject_view::picture::OwnedI420;
+    use crate::subject_view::OwnedI420;
 
     fn argb(area: Area, pixel: impl Fn(usize, usize) -> [u8; 4]) -> Vec<u8> {
         let mut data = Vec::new();
@@ -280,6 +293,16 @@ mod tests {
         let (alpha, [u, v]) = chroma_of([0, 1, 2, 3].map(sum));
         let at = (row + 1) * 85 + column + 2;
         assert_eq!([blended.u[at], blended.v[at]], [mix(expected.u[at], alpha, u), mix(expected.v[at], alpha, v)]);
+    }
+
+    #[test]
+    fn one_colour_is_what_cairo_would_draw() {
+        let area = Area { x: 2, y: 2, width: 40, height: 12 };
+        let (mut even, mut drawn) = (OwnedI420::noise(37, 13), OwnedI420::noise(37, 13));
+        Patch::even(area, [0x80, 0xFF, 0x40, 0x00]).blend(&mut even.as_mut());
+        patch(area, |_, _| [0x80, 0x80, 0x20, 0x00]).blend(&mut drawn.as_mut());
+        assert!(even == drawn && even != OwnedI420::noise(37, 13));
+        assert_eq!(Patch::even(area, [0, 255, 255, 255]).memory(), 0);
     }
 
     #[test]
