@@ -14,6 +14,7 @@ use vision_core::picture::Picture as _;
 use super::MediaError;
 use super::codec::Codec;
 use super::frame::{FrameTap, VideoPicture};
+use super::hardware::{self, Direction};
 use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
 
 /// The longest side of a picture that is decoded: 1080p, upright or lying.
@@ -46,10 +47,26 @@ fn send_description(codec: Codec) -> Description {
 }
 
 impl Description {
-    /// As a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete the chain.
-    fn bin(&self, before: &str, after: &str) -> Result<Bin, MediaError> {
+    /// The elements without the comments, the one named `name` replaced.
+    fn chain(&self, name: &str, replacement: Option<&str>) -> String {
         let lines: Vec<&str> = self.text.lines().filter(|line| !line.starts_with('#')).collect();
-        let text = format!("{before}{}{after}", lines.join(" "));
+        let chain = lines.join(" ");
+        let name = format!("name={name}");
+        let is_named = |element: &str| element.split_whitespace().any(|word| word == name);
+        let elements = chain.split(" ! ").map(|element| replacement.filter(|_| is_named(element)).unwrap_or(element));
+        elements.collect::<Vec<_>>().join(" ! ")
+    }
+
+    /// As a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete the chain. The
+    /// hardware's element stands in place of the one named `name`, if there is one.
+    fn bin(
+        &self,
+        before: &str,
+        after: &str,
+        name: &str,
+        hardware: Option<&hardware::Element>,
+    ) -> Result<Bin, MediaError> {
+        let text = format!("{before}{}{after}", self.chain(name, hardware.map(|element| element.description)));
         let flags = gst::ParseFlags::FATAL_ERRORS;
         let bin = gst::parse::bin_from_description_full(&text, true, None, flags)
             .map_err(|error| MediaError::Description { name: self.name, reason: error.to_string() })?
@@ -95,7 +112,12 @@ impl ReceiveBranch {
         open: Arc<AtomicBool>,
         on_first: impl FnOnce((usize, usize)) + Send + 'static,
     ) -> Result<Self, MediaError> {
-        let parsed = receive_description(codec).bin("", " ! appsink name=frames")?;
+        let parsed = receive_description(codec).bin(
+            "",
+            " ! appsink name=frames",
+            "decoder",
+            hardware::in_use().hardware(codec, Direction::Decode),
+        )?;
         refuse_large(&parsed.element("decoder")?);
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);
@@ -185,7 +207,6 @@ pub struct SendOptions {
 /// Pictures in, RTP out.
 pub struct SendBranch {
     bin: gst::Bin,
-    codec: Codec,
     pictures: gst_app::AppSrc,
     encoder: gst::Element,
     payloader: gst::Element,
@@ -194,8 +215,12 @@ pub struct SendBranch {
 impl SendBranch {
     /// Builds the branch.
     pub fn new(options: &SendOptions) -> Result<Self, MediaError> {
-        let parsed = send_description(options.codec)
-            .bin("appsrc name=pictures ! ", " ! capssetter name=rtp join=false replace=true")?;
+        let parsed = send_description(options.codec).bin(
+            "appsrc name=pictures ! ",
+            " ! capssetter name=rtp join=false replace=true",
+            "encoder",
+            hardware::in_use().hardware(options.codec, Direction::Encode),
+        )?;
         let pictures: gst_app::AppSrc = parsed.typed("pictures")?;
         pictures.set_is_live(true);
         pictures.set_format(gst::Format::Time);
@@ -235,7 +260,7 @@ impl SendBranch {
         parsed.element("rtp")?.set_property("caps", caps.build());
 
         let encoder = parsed.element("encoder")?;
-        let branch = Self { bin: parsed.bin, codec: options.codec, pictures, encoder, payloader };
+        let branch = Self { bin: parsed.bin, pictures, encoder, payloader };
         branch.set_bitrate(options.bitrate);
         Ok(branch)
     }
@@ -252,9 +277,11 @@ impl SendBranch {
 
     /// Bits per second; also in mid-call.
     pub fn set_bitrate(&self, bitrate: u32) {
-        match self.codec {
-            Codec::Vp8 => self.encoder.set_property("target-bitrate", i32::try_from(bitrate).unwrap_or(i32::MAX)),
-            Codec::H264 => self.encoder.set_property("bitrate", (bitrate / 1000).max(1)),
+        if self.encoder.has_property("target-bitrate") {
+            // vp8enc
+            self.encoder.set_property("target-bitrate", i32::try_from(bitrate).unwrap_or(i32::MAX));
+        } else {
+            self.encoder.set_property("bitrate", (bitrate / 1000).max(1));
         }
     }
 
@@ -266,5 +293,24 @@ impl SendBranch {
         src.link(pad).map_err(|error| failed(error.to_string()))?;
         self.bin.sync_state_with_parent().map_err(|error| failed(error.to_string()))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_takes_the_place_of_one_element_only() {
+        for codec in Codec::ALL {
+            for (description, name) in [(receive_description(codec), "decoder"), (send_description(codec), "encoder")] {
+                let before = description.chain(name, None);
+                let after = description.chain(name, Some("gpu name=x"));
+                let (before, after): (Vec<_>, Vec<_>) = (before.split(" ! ").collect(), after.split(" ! ").collect());
+                let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+                assert_eq!((before.len(), changed.len()), (after.len(), 1), "{}", description.name);
+                assert!(changed[0].0.contains(name) && *changed[0].1 == "gpu name=x", "{changed:?}");
+            }
+        }
     }
 }

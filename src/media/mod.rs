@@ -6,6 +6,7 @@
 //! | `identity` | who the other side of a peer has to be, and whether it is |
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
+//! | [`hardware`] | which elements decode and encode |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
 //! | [`turn_over_tls`] | `turns:` servers, which libnice does not speak to |
@@ -20,6 +21,7 @@ pub mod branch;
 pub mod codec;
 pub mod fingerprint;
 pub mod frame;
+pub mod hardware;
 pub mod ice;
 mod identity;
 pub mod peer;
@@ -34,6 +36,7 @@ use gst::prelude::PluginFeatureExtManual as _;
 
 pub use codec::Codec;
 pub use frame::{Frame, FrameOutlet, FrameSink};
+pub use hardware::Hardware;
 pub use ice::IceOptions;
 pub use screen::Screen;
 
