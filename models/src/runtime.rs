@@ -173,7 +173,11 @@ impl Runtime {
             Provider::Cpu => with(Provider::Cpu),
             Provider::Auto => {
                 with(Provider::Cuda).and_then(|cuda| cuda.probe(&probe).map(|()| cuda)).or_else(|reason| {
-                    tracing::debug!(%reason, "no CUDA, networks run on the processor");
+                    // Who names a library means the GPU.
+                    match &options.library {
+                        Some(_) => tracing::warn!(%reason, "no CUDA, networks run on the processor"),
+                        None => tracing::debug!(%reason, "no CUDA, networks run on the processor"),
+                    }
                     with(Provider::Cpu)
                 })
             }
