@@ -25,10 +25,12 @@ RUN useradd --uid 10001 --shell /usr/sbin/nologin --create-home --home-dir /var/
 FROM ${DEBIAN_IMAGE} AS models
 WORKDIR /build
 RUN --mount=type=bind,source=scripts,target=/scripts \
-    /scripts/debian-packages.sh models \
+    /scripts/debian-packages.sh python \
     && rm -rf /var/lib/apt/lists/*
 COPY models models
-RUN python3 models/setup
+# What is there is only verified; npm, which is large, is installed when something has to come out of its registry.
+RUN --mount=type=bind,source=scripts,target=/scripts \
+    python3 models/setup || { /scripts/debian-packages.sh models && python3 models/setup; }
 
 # ---- the program and the elements --------------------------------------------------------------------------
 FROM ${RUST_IMAGE} AS build
@@ -46,7 +48,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 # ---- CUDA, cuDNN and ONNX Runtime's providers, for the GPU image --------------------------------------------
 FROM ${DEBIAN_IMAGE} AS cuda
 RUN --mount=type=bind,source=scripts,target=/scripts \
-    /scripts/debian-packages.sh wheels \
+    /scripts/debian-packages.sh python \
     && rm -rf /var/lib/apt/lists/*
 # TensorRT's wheels lie with NVIDIA only, from where this package fetches them: TENSORRT=10.16.1.11 takes them along.
 ARG TENSORRT=

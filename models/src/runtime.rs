@@ -142,6 +142,20 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    fn network(file: &Path, reason: &ort::Error) -> Self {
+        Self::Network { file: file.to_owned(), reason: reason.to_string().trim().to_owned() }
+    }
+
+    /// ONNX Runtime's own, where it is not the network that is at fault.
+    fn words(self) -> String {
+        match self {
+            Self::Network { reason, .. } => reason,
+            other => other.to_string(),
+        }
+    }
+}
+
 /// The environment of the process (ONNX Runtime allows one) and the library it came from.
 static ENVIRONMENT: Mutex<Option<(PathBuf, ort::environment::Environment)>> = Mutex::new(None);
 
@@ -172,11 +186,12 @@ impl Runtime {
         match options.provider {
             Provider::Cpu => with(Provider::Cpu),
             Provider::Auto => {
-                with(Provider::Cuda).and_then(|cuda| cuda.probe(&probe).map(|()| cuda)).or_else(|reason| {
+                with(Provider::Cuda).and_then(|cuda| cuda.probe(&probe).map(|()| cuda)).or_else(|error| {
+                    let reason = error.words();
                     // Who names a library means the GPU.
                     match &options.library {
-                        Some(_) => tracing::warn!(%reason, "no CUDA, networks run on the processor"),
-                        None => tracing::debug!(%reason, "no CUDA, networks run on the processor"),
+                        Some(_) => tracing::warn!(reason, "no CUDA, networks run on the processor"),
+                        None => tracing::debug!(reason, "no CUDA, networks run on the processor"),
                     }
                     with(Provider::Cpu)
                 })
@@ -188,7 +203,7 @@ impl Runtime {
                     // The same file on the processor tells whose fault it is.
                     Err(reason) => {
                         with(Provider::Cpu)?.session(&probe, None)?;
-                        Err(RuntimeError::Provider { provider, reason: reason.to_string() })
+                        Err(RuntimeError::Provider { provider, reason: reason.words() })
                     }
                 }
             }
@@ -266,9 +281,9 @@ impl Runtime {
     /// Whether the provider takes this network. Where it takes only a part of it, the processor does the rest, which is
     /// slow, and said.
     fn probe(&self, file: &Path) -> Result<(), RuntimeError> {
-        let failed = |reason: ort::Error| RuntimeError::Network { file: file.to_owned(), reason: reason.to_string() };
-        let whole = self.builder(None).and_then(|b| Ok(b.with_disable_cpu_fallback()?)).map_err(failed)?;
-        if let Err(reason) = { whole }.commit_from_file(file) {
+        let failed = |reason| RuntimeError::network(file, &reason);
+        let mut whole = self.builder(None).and_then(|b| Ok(b.with_disable_cpu_fallback()?)).map_err(failed)?;
+        if let Err(reason) = whole.commit_from_file(file) {
             self.session(file, None)?;
             tracing::warn!(provider = %self.info.provider, %reason, "parts of the networks run on the processor");
         }
@@ -276,7 +291,7 @@ impl Runtime {
     }
 
     fn session(&self, file: &Path, batched: Option<OpenInput<'_>>) -> Result<Session, RuntimeError> {
-        let failed = |reason: ort::Error| RuntimeError::Network { file: file.to_owned(), reason: reason.to_string() };
+        let failed = |reason| RuntimeError::network(file, &reason);
         self.builder(batched).map_err(failed)?.commit_from_file(file).map_err(failed)
     }
 
