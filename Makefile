@@ -15,7 +15,7 @@ CLIP ?= $(firstword $(wildcard ../shared/assets/lp_d12.mp4) assets/demo/astronau
 .DEFAULT_GOAL := help
 # One apt and one cargo at a time; each of them is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup setup-test models build demo run test test-python test-long lint bench clean
+.PHONY: help setup setup-test models build demo run test test-python test-long check-container lint bench clean
 
 help: ## this list
 	@echo "vision-service: verifies in a WebRTC call that a person is live and is who they claim to be"
@@ -27,7 +27,7 @@ setup: ## install the Debian packages that are missing
 	@scripts/debian-packages.sh run build
 
 setup-test: setup
-	@scripts/debian-packages.sh test
+	@scripts/debian-packages.sh test room-server
 	@tests/support/room-server/setup.sh
 
 models: ## fetch, verify and convert the models that are missing (WITH=ID adds an optional one)
@@ -49,15 +49,20 @@ test: setup-test models test-python ## every test (what needs hours is test-long
 test-python:
 	@"$(PYTHON)" -B -m unittest discover -s models/setup/tests -t models/setup
 
-test-long: setup-test models ## the tests that need hours
+test-long: setup-test models check-container ## the tests that need hours, and the container images
 	$(CARGO) test --workspace --release $(LOCKED) -- --ignored --nocapture
 
-lint: setup ## format, clippy, documentation, licences and sources of the dependencies
+check-container: setup models ## build both container images without a Docker engine, start them, look at them (as root)
+	scripts/check-container.sh
+	scripts/check-container.sh gpu
+
+lint: setup ## format, clippy, documentation, Dockerfiles, licences and sources of the dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(LOCKED)
 	@scripts/debian-packages.sh models
-	scripts/cargo-deny.sh
+	scripts/lint-tools.sh cargo-deny
+	scripts/lint-tools.sh hadolint
 
 bench: build models setup-test ## print the figures of docs/performance.md (CLIP=FILE is what the subjects send)
 	$(CARGO) run --release -p vision-models --example bench $(LOCKED)

@@ -90,6 +90,8 @@ impl Services {
         gst::init().map_err(|e| AppError::GStreamer(e.to_string()))?;
         crate::telemetry::bridge_gstreamer_log();
         crate::media::init()?;
+        let codecs = crate::media::hardware::choose(config.media.hardware);
+        tracing::info!(%codecs, "decoders and encoders");
         for notice in &config.notices {
             tracing::warn!("{notice}");
         }
@@ -157,10 +159,10 @@ impl Services {
 pub fn engine_options(config: &Config) -> EngineOptions {
     EngineOptions {
         folder: config.analysis.models_folder.clone(),
-        provider: config.analysis.provider,
+        runtime: config.analysis.runtime.clone(),
+        batch_wait: config.analysis.batch_wait,
         workers: config.analysis.workers,
         embedding: config.matching.embedding.clone(),
-        ..EngineOptions::default()
     }
 }
 

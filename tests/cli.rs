@@ -67,11 +67,29 @@ fn models_are_listed_with_their_licences() {
     let output = run(&["models"]);
     let list = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    for word in ["face_landmarks", "dlib_resnet", "Apache-2.0", "in use"] {
+    for word in ["face_landmarks", "dlib_resnet", "Apache-2.0", "in use", "provider", "ONNX Runtime", "vp8dec"] {
         assert!(list.contains(word), "{word} is missing in {list}");
     }
     let json: Value = serde_json::from_slice(&run(&["models", "--json"]).stdout).unwrap();
-    assert!(json.as_array().unwrap().iter().any(|m| m["id"] == "face_detector" && m["in_use"] == true), "{json}");
+    let models = json["models"].as_array().unwrap();
+    assert!(models.iter().any(|m| m["id"] == "face_detector" && m["in_use"] == true), "{json}");
+    assert!(json["runtime"]["provider"].is_string() && json["runtime"]["version"].is_string(), "{json}");
+}
+
+#[test]
+fn a_provider_that_does_not_work_here_is_an_error_at_start() {
+    // The library of the set-up is the processor's, wherever this runs.
+    for provider in ["cuda", "tensorrt"] {
+        let setting = format!("analysis.provider={provider}");
+        let output = run(&["serve", "--set", "http.port=0", "--set", &setting]);
+        let message = text(&output.stderr);
+        assert!(!output.status.success());
+        for word in [provider, "does not work here", "ONNXRUNTIME_LIBRARY", "auto or cpu"] {
+            assert!(message.contains(word), "{word} is missing in: {message}");
+        }
+        let list = run(&["models", "--set", &setting]);
+        assert!(list.status.success() && text(&list.stdout).contains("does not work here"), "{}", text(&list.stdout));
+    }
 }
 
 #[test]
@@ -86,6 +104,7 @@ fn faces_are_compared_with_each_embedding() {
         return;
     };
     let models: Value = serde_json::from_slice(&run(&["models", "--json"]).stdout).unwrap();
+    let models = &models["models"];
     let embeddings: Vec<_> =
         models.as_array().unwrap().iter().filter(|m| m["kind"] == "embedding" && m["state"] == "present").collect();
     assert!(!embeddings.is_empty(), "{models}");

@@ -122,7 +122,12 @@ async fn health_tells_models_provider_and_load() {
     assert_eq!((status, &health["status"]), (200, &json!("ok")), "{health}");
     assert_eq!(health["running_flows"], 0);
     assert!(health["max_flows"].as_u64().unwrap() >= 1);
-    assert!(health["provider"].is_string());
+    let runtime = &health["runtime"];
+    assert!(runtime["max_batch"].as_u64().unwrap() >= 1 && runtime["library"].is_string(), "{runtime}");
+    assert_ne!(runtime["provider"], "auto");
+    assert!(runtime["version"].as_str().unwrap().starts_with("1."), "{runtime}");
+    assert_eq!(health["codecs"][0]["codec"], "VP8");
+    assert!(health["codecs"][0]["decoder"].as_str().unwrap().ends_with("dec"), "{health}");
     let ids: Vec<_> = health["models"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"face_detector"), "{ids:?}");
     service.stop().await;

@@ -2,9 +2,12 @@
 //!
 //!     cargo run --release -p vision-models --example bench [PICTURE]
 //!     cargo run --release -p vision-models --example bench memory [PICTURE]
+//!     cargo run --release -p vision-models --example bench --batch 1,8,32 [PICTURE]
 //!
-//! The second prints what a process with an engine of two workers holds in memory. The picture is the demo's unless
-//! another one is named; without a face in it only the detector runs.
+//! The second prints what a process with an engine of two workers holds in memory, the third what a frame takes when so
+//! many go through the networks together. The picture is the demo's unless another one is named; without a face in it
+//! only the detector runs. `EXECUTION_PROVIDER` (cpu unless set), `EXECUTION_DEVICE_ID`, `ONNXRUNTIME_LIBRARY` and
+//! `ENGINE_CACHE` are those of the service.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -15,9 +18,9 @@ use std::time::{Duration, Instant};
 use vision_core::picture::{I420View, Picture, PictureView, RgbPicture};
 use vision_models::crop::{self, Border, Region, Warp};
 use vision_models::engine::{Engine, EngineOptions, StreamOptions};
-use vision_models::landmarker::{Landmarker, Tracker, TrackerOptions};
+use vision_models::landmarker::{Landmarker, StreamFrame, Tracker, TrackerOptions};
 use vision_models::manifest::{Kind, ModelFolder};
-use vision_models::runtime::{Provider, Runtime};
+use vision_models::runtime::{Provider, Runtime, RuntimeOptions};
 
 const ROUNDS: usize = 200;
 const WIDTH: usize = 640;
@@ -25,10 +28,60 @@ const HEIGHT: usize = 480;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1).peekable();
-    match arguments.next_if_eq("memory") {
-        Some(_) => memory(frame(arguments.next().as_deref())?),
-        None => times(frame(arguments.next().as_deref())?),
+    if arguments.next_if_eq("memory").is_some() {
+        return memory(frame(arguments.next().as_deref())?);
     }
+    if arguments.next_if_eq("--batch").is_some() {
+        let sizes = arguments.next().ok_or("--batch wants sizes, for example 1,8,32")?;
+        let sizes = sizes.split(',').map(str::parse).collect::<Result<Vec<NonZeroUsize>, _>>()?;
+        return batches(&sizes, frame(arguments.next().as_deref())?);
+    }
+    times(frame(arguments.next().as_deref())?)
+}
+
+/// What the environment says, as the service reads it.
+fn options() -> Result<RuntimeOptions, Box<dyn std::error::Error>> {
+    let named = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Ok(RuntimeOptions {
+        provider: named("EXECUTION_PROVIDER").map_or(Ok(Provider::Cpu), |name| name.parse())?,
+        device_id: named("EXECUTION_DEVICE_ID").map_or(Ok(0), |id| id.parse())?,
+        library: named("ONNXRUNTIME_LIBRARY").map(Into::into),
+        engine_cache: named("ENGINE_CACHE").map(Into::into),
+        max_batch: None,
+    })
+}
+
+/// What a frame takes when several go through the networks together, one thread, each of a stream with a face.
+fn batches(sizes: &[NonZeroUsize], frame: RgbPicture) -> Result<(), Box<dyn std::error::Error>> {
+    let folder = ModelFolder::find(None)?;
+    for (index, size) in sizes.iter().enumerate() {
+        let runtime = Runtime::open(&folder, &RuntimeOptions { max_batch: Some(*size), ..options()? })?;
+        if index == 0 {
+            let info = runtime.info();
+            println!("provider {}, ONNX Runtime {}, milliseconds (processor / clock)", info.provider, info.version);
+        }
+        let mut landmarker = Landmarker::load(&runtime, &folder)?;
+        landmarker.warm_up()?;
+        let every = TrackerOptions { face_count_interval: None };
+        let mut trackers: Vec<_> = (0..size.get()).map(|_| Tracker::new(every.clone())).collect();
+        let mut timestamp = Duration::ZERO;
+        let rounds = ROUNDS.div_ceil(size.get()).max(20);
+        let (processor, clock) = medians(rounds, || {
+            timestamp += Duration::from_millis(33);
+            let picture = frame.view();
+            let mut frames: Vec<_> =
+                trackers.iter_mut().map(|tracker| StreamFrame { tracker, picture, timestamp }).collect();
+            landmarker.frames(&mut frames).map(|_| ())
+        })?;
+        let n = size.get() as f64;
+        println!(
+            "batch of {size:<4} {:>8.3} / {:.3} a frame, {:>8.1} frames a second",
+            processor / n,
+            clock / n,
+            1000.0 * n / clock
+        );
+    }
+    Ok(())
 }
 
 /// Resident memory at each step of an engine's life.
@@ -144,13 +197,23 @@ const WARM_UP: usize = 10;
 
 fn measure<E: Into<Box<dyn std::error::Error>>>(
     name: &str,
-    mut work: impl FnMut() -> Result<(), E>,
+    work: impl FnMut() -> Result<(), E>,
 ) -> Result<(), Box<dyn std::error::Error>> {
+    let (processor, clock) = medians(ROUNDS, work)?;
+    println!("{name:<44} {processor:>8.3} / {clock:.3}");
+    Ok(())
+}
+
+/// Median time on the processor and by the clock, in milliseconds.
+fn medians<E: Into<Box<dyn std::error::Error>>>(
+    count: usize,
+    mut work: impl FnMut() -> Result<(), E>,
+) -> Result<(f64, f64), Box<dyn std::error::Error>> {
     for _ in 0..WARM_UP {
         work().map_err(Into::into)?;
     }
-    let mut rounds = Vec::with_capacity(ROUNDS);
-    for _ in 0..ROUNDS {
+    let mut rounds = Vec::with_capacity(count);
+    for _ in 0..count {
         let (processor, clock) = (processor_time(), Instant::now());
         work().map_err(Into::into)?;
         rounds.push((processor_time().saturating_sub(processor), clock.elapsed()));
@@ -161,8 +224,7 @@ fn measure<E: Into<Box<dyn std::error::Error>>>(
     };
     let processor = median(rounds.iter().map(|(processor, _)| *processor).collect());
     let clock = median(rounds.iter().map(|(_, clock)| *clock).collect());
-    println!("{name:<44} {processor:>8.3} / {clock:.3}");
-    Ok(())
+    Ok((processor, clock))
 }
 
 /// Time on the processor of this thread.

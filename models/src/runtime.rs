@@ -6,78 +6,72 @@
 //!   at these sizes and saves 7 MB per worker.
 //! * The runtime's own telemetry is switched off.
 //! * Networks are read from their files by the runtime itself, so that their bytes are never held twice.
+//!
+//! | file | what |
+//! |---|---|
+//! | `provider` | what runs the networks: processor, CUDA, TensorRT |
+//! | `engine_cache` | where TensorRT keeps what it has built |
+//! | `network` | one loaded network |
 
-use std::fmt;
+mod engine_cache;
+mod network;
+mod provider;
+
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
-use ort::ep::{self, ExecutionProviderDispatch};
 use ort::logging::LogLevel;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::{Outlet, TensorRef};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::manifest::{ManifestError, ModelFolder};
+pub use network::Network;
+use provider::OpenInput;
+pub use provider::Provider;
 
-/// What runs the networks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// CUDA where it really loads, else the processor.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// An NVIDIA GPU through CUDA and cuDNN.
-    Cuda,
-    /// An NVIDIA GPU through TensorRT, with CUDA for what TensorRT does not do.
-    TensorRt,
+/// The name of the dimension that our converters leave open.
+const BATCH: &str = "batch";
+/// Most inputs in one run on a GPU when nobody says how many.
+const GPU_BATCH: usize = 8;
+
+/// What is asked of ONNX Runtime.
+#[derive(Clone, Debug, Default)]
+pub struct RuntimeOptions {
+    /// Its shared library; `None`: the processor's, in the model folder.
+    pub library: Option<PathBuf>,
+    /// What the networks run on.
+    pub provider: Provider,
+    /// Which GPU, as CUDA counts them.
+    pub device_id: u32,
+    /// Folder in which TensorRT keeps the engines that it builds; `None`: the user's cache folder.
+    pub engine_cache: Option<PathBuf>,
+    /// Most inputs in one run; `None`: 1 on the processor, which gains nothing from more, and 8 on a GPU.
+    pub max_batch: Option<NonZeroUsize>,
 }
 
-impl Provider {
-    /// All values, in the order of their names in the configuration.
-    pub const ALL: [Self; 4] = [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt];
-
-    /// The name in the configuration: `auto`, `cpu`, `cuda`, `tensorrt`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Cpu => "cpu",
-            Self::Cuda => "cuda",
-            Self::TensorRt => "tensorrt",
-        }
-    }
-
-    /// What a session is told. Errors on failure: ONNX Runtime by itself falls back to the processor without a word.
-    fn dispatch(self) -> Vec<ExecutionProviderDispatch> {
-        // TF32 would round the inputs of every product to ten bits: landmarks would differ from the recordings.
-        let cuda = || ep::CUDA::default().with_tf32(false).build().error_on_failure();
-        let cpu = || ep::CPU::default().with_arena_allocator(true).build().error_on_failure();
-        match self {
-            Self::Auto | Self::Cpu => vec![cpu()],
-            Self::Cuda => vec![cuda()],
-            Self::TensorRt => vec![ep::TensorRT::default().build().error_on_failure(), cuda()],
-        }
+impl From<Provider> for RuntimeOptions {
+    fn from(provider: Provider) -> Self {
+        Self { provider, ..Self::default() }
     }
 }
 
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|provider| provider.name().eq_ignore_ascii_case(name))
-            .ok_or_else(|| format!("unknown execution provider {name:?}: use auto, cpu, cuda or tensorrt"))
-    }
+/// What came of [`RuntimeOptions`].
+#[derive(Clone, Debug, Serialize)]
+pub struct RuntimeInfo {
+    /// What the networks run on; never `Auto`.
+    pub provider: Provider,
+    /// Which GPU; `None` on the processor.
+    pub device_id: Option<u32>,
+    /// ONNX Runtime's shared library.
+    pub library: PathBuf,
+    /// Its version, else its build.
+    pub version: String,
+    /// Where TensorRT keeps its engines; `None` without TensorRT, or when there is no such place.
+    pub engine_cache: Option<PathBuf>,
+    /// Most inputs in one run.
+    pub max_batch: usize,
 }
 
 /// Why a network cannot be loaded or run.
@@ -104,13 +98,22 @@ pub enum RuntimeError {
     },
     /// The execution provider that the configuration asks for does not work here.
     #[error(
-        "execution provider {provider} does not work here: {reason}. Name a GPU build of ONNX Runtime and install its \
-         CUDA, or choose auto or cpu"
+        "execution provider {provider} does not work here: {reason}. It needs a GPU build of ONNX Runtime \
+         (ONNXRUNTIME_LIBRARY) with the libraries beside it and an NVIDIA driver, see docs/containers.md; or choose auto \
+         or cpu (EXECUTION_PROVIDER)"
     )]
     Provider {
         /// What was asked for.
         provider: Provider,
         /// ONNX Runtime's words.
+        reason: String,
+    },
+    /// The folder for TensorRT's engines is not as it has to be.
+    #[error("the folder for TensorRT's engines in {folder} cannot be used: {reason}. Name another one (ENGINE_CACHE)")]
+    EngineCache {
+        /// As configured.
+        folder: PathBuf,
+        /// What is wrong.
         reason: String,
     },
     /// A network's file is missing or not loadable.
@@ -139,6 +142,20 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    fn network(file: &Path, reason: &ort::Error) -> Self {
+        Self::Network { file: file.to_owned(), reason: reason.to_string().trim().to_owned() }
+    }
+
+    /// ONNX Runtime's own, where it is not the network that is at fault.
+    fn words(self) -> String {
+        match self {
+            Self::Network { reason, .. } => reason,
+            other => other.to_string(),
+        }
+    }
+}
+
 /// The environment of the process (ONNX Runtime allows one) and the library it came from.
 static ENVIRONMENT: Mutex<Option<(PathBuf, ort::environment::Environment)>> = Mutex::new(None);
 
@@ -146,106 +163,177 @@ static ENVIRONMENT: Mutex<Option<(PathBuf, ort::environment::Environment)>> = Mu
 #[derive(Clone)]
 pub struct Runtime {
     environment: ort::environment::Environment,
-    library: PathBuf,
-    provider: Provider,
+    info: RuntimeInfo,
 }
 
 impl Runtime {
-    /// Loads ONNX Runtime from the shared library `library` and finds out whether `provider` works, by loading the
-    /// network `probe` with it. `Auto` becomes `Cuda` or `Cpu` here.
+    /// Loads ONNX Runtime and finds out whether the provider works, by loading the detector of `folder` with it. `Auto`
+    /// becomes `Cuda` or `Cpu` here.
     ///
     /// # Errors
     /// [`RuntimeError::Load`] and [`RuntimeError::AlreadyLoaded`] about the library, [`RuntimeError::Provider`] when a
-    /// provider that was asked for does not work, [`RuntimeError::Network`] when `probe` does not load at all.
-    pub fn open(library: &Path, provider: Provider, probe: &Path) -> Result<Self, RuntimeError> {
-        let library = std::path::absolute(library).unwrap_or_else(|_| library.to_owned());
+    /// provider that was asked for does not work, [`RuntimeError::EngineCache`], and [`RuntimeError::Manifest`] or
+    /// [`RuntimeError::Network`] when the library or the detector is missing in the folder or not the right file.
+    pub fn open(folder: &ModelFolder, options: &RuntimeOptions) -> Result<Self, RuntimeError> {
+        let library = match &options.library {
+            Some(library) => library.clone(),
+            None => folder.resolve("onnxruntime")?.path,
+        };
+        let library = std::path::absolute(&library).unwrap_or(library);
         let environment = environment(&library)?;
-        let with = |provider| Self { environment: environment.clone(), library: library.clone(), provider };
-        match provider {
-            Provider::Cpu => Ok(with(Provider::Cpu)),
-            Provider::Auto => Ok(match with(Provider::Cuda).session(probe) {
-                Ok(_) => with(Provider::Cuda),
-                Err(reason) => {
-                    tracing::debug!(%reason, "no CUDA, networks run on the processor");
+        let probe = folder.resolve("face_detector")?.path;
+        let with = |provider| Self::with(&environment, &library, provider, options);
+        match options.provider {
+            Provider::Cpu => with(Provider::Cpu),
+            Provider::Auto => {
+                with(Provider::Cuda).and_then(|cuda| cuda.probe(&probe).map(|()| cuda)).or_else(|error| {
+                    let reason = error.words();
+                    // Who names a library means the GPU.
+                    match &options.library {
+                        Some(_) => tracing::warn!(reason, "no CUDA, networks run on the processor"),
+                        None => tracing::debug!(reason, "no CUDA, networks run on the processor"),
+                    }
                     with(Provider::Cpu)
-                }
-            }),
-            Provider::Cuda | Provider::TensorRt => {
-                let runtime = with(provider);
-                match runtime.session(probe) {
-                    Ok(_) => Ok(runtime),
+                })
+            }
+            provider @ (Provider::Cuda | Provider::TensorRt) => {
+                let runtime = with(provider)?;
+                match runtime.probe(&probe) {
+                    Ok(()) => Ok(runtime),
                     // The same file on the processor tells whose fault it is.
-                    Err(reason) => with(Provider::Cpu)
-                        .session(probe)
-                        .and_then(|_| Err(RuntimeError::Provider { provider, reason: reason.to_string() })),
+                    Err(reason) => {
+                        with(Provider::Cpu)?.session(&probe, None)?;
+                        Err(RuntimeError::Provider { provider, reason: reason.words() })
+                    }
                 }
             }
         }
     }
 
-    /// As [`Runtime::open`], with the library of a model folder unless another one is named.
+    /// As [`Runtime::open`], with the other options at their defaults.
     ///
     /// # Errors
-    /// Also [`RuntimeError::Manifest`] when the library or the detector is missing in the folder or not the right file.
+    /// As [`Runtime::open`].
     pub fn in_folder(folder: &ModelFolder, provider: Provider, library: Option<&Path>) -> Result<Self, RuntimeError> {
-        let library = match library {
-            Some(library) => library.to_owned(),
-            None => folder.resolve("onnxruntime")?.path,
-        };
-        Self::open(&library, provider, &folder.resolve("face_detector")?.path)
+        Self::open(folder, &RuntimeOptions { library: library.map(Path::to_owned), ..provider.into() })
     }
 
-    /// The loaded library.
-    pub fn library(&self) -> &Path {
-        &self.library
+    fn with(
+        environment: &ort::environment::Environment,
+        library: &Path,
+        provider: Provider,
+        options: &RuntimeOptions,
+    ) -> Result<Self, RuntimeError> {
+        let info = RuntimeInfo {
+            provider,
+            device_id: provider.is_gpu().then_some(options.device_id),
+            library: library.to_owned(),
+            version: version(library),
+            engine_cache: match provider {
+                Provider::TensorRt => engine_cache(options.engine_cache.as_deref())?,
+                _ => None,
+            },
+            max_batch: match options.max_batch {
+                Some(most) => most.get(),
+                None if provider.is_gpu() => GPU_BATCH,
+                None => 1,
+            },
+        };
+        Ok(Self { environment: environment.clone(), info })
+    }
+
+    /// What runs the networks, and how.
+    pub fn info(&self) -> &RuntimeInfo {
+        &self.info
     }
 
     /// What the networks run on; never `Auto`.
     pub fn provider(&self) -> Provider {
-        self.provider
+        self.info.provider
     }
 
-    /// Loads a network and checks that it has one float input of `input` elements in this shape, and outputs of these
-    /// sizes in this order. A dimension that the file leaves open fits anything.
+    /// Loads a network that takes one input at a time, and checks that this is one of floats in this shape, and that
+    /// there are outputs of these sizes in this order. A dimension that the file leaves open fits anything.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Network`] and [`RuntimeError::Shape`].
     pub fn network(&self, file: &Path, input: &[usize], outputs: &[usize]) -> Result<Network, RuntimeError> {
-        let session = self.session(file)?;
-        let wrong = |reason: String| RuntimeError::Shape { file: file.to_owned(), reason };
-        let shape = |outlet: &Outlet| outlet.dtype().tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
-
-        let [only] = session.inputs() else {
-            return Err(wrong(format!("it has {} inputs instead of one", session.inputs().len())));
-        };
-        let found = shape(only);
-        let fits = |(found, wanted): (&i64, &usize)| *found < 0 || *found == *wanted as i64;
-        if found.len() != input.len() || !found.iter().zip(input).all(fits) {
-            return Err(wrong(format!("its input is {found:?} instead of {input:?}")));
-        }
-        if session.outputs().len() < outputs.len() {
-            return Err(wrong(format!("it has {} outputs instead of {}", session.outputs().len(), outputs.len())));
-        }
-        for (outlet, wanted) in session.outputs().iter().zip(outputs) {
-            let found = shape(outlet);
-            if found.iter().all(|d| *d >= 0) && found.iter().product::<i64>() != *wanted as i64 {
-                return Err(wrong(format!("its output {} is {found:?} instead of {wanted} values", outlet.name())));
-            }
-        }
-        let name = file.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(Network { session, name, input: input.to_vec() })
+        Network::new(self.session(file, None)?, file, input, outputs, 1)
     }
 
-    fn session(&self, file: &Path) -> Result<Session, RuntimeError> {
-        let failed = |reason: ort::Error| RuntimeError::Network { file: file.to_owned(), reason: reason.to_string() };
-        self.builder().map_err(failed)?.commit_from_file(file).map_err(failed)
+    /// As [`Runtime::network`], for a network that takes up to [`RuntimeInfo::max_batch`] inputs at once. `name` is its
+    /// input's; shape and sizes are those of one.
+    ///
+    /// # Errors
+    /// As [`Runtime::network`], also [`RuntimeError::Shape`] when the file has a fixed batch and several are wanted.
+    pub fn batched(
+        &self,
+        file: &Path,
+        name: &str,
+        input: &[usize],
+        outputs: &[usize],
+    ) -> Result<Network, RuntimeError> {
+        let max_batch = self.info.max_batch;
+        let open = (max_batch > 1).then_some(OpenInput { name, shape: input });
+        Network::new(self.session(file, open)?, file, input, outputs, max_batch)
     }
 
-    fn builder(&self) -> ort::Result<SessionBuilder> {
-        Ok(Session::builder(&self.environment)?
+    /// Whether the provider takes this network. Where it takes only a part of it, the processor does the rest, which is
+    /// slow, and said.
+    fn probe(&self, file: &Path) -> Result<(), RuntimeError> {
+        let failed = |reason| RuntimeError::network(file, &reason);
+        let mut whole = self.builder(None).and_then(|b| Ok(b.with_disable_cpu_fallback()?)).map_err(failed)?;
+        if let Err(reason) = whole.commit_from_file(file) {
+            self.session(file, None)?;
+            tracing::warn!(provider = %self.info.provider, %reason, "parts of the networks run on the processor");
+        }
+        Ok(())
+    }
+
+    fn session(&self, file: &Path, batched: Option<OpenInput<'_>>) -> Result<Session, RuntimeError> {
+        let failed = |reason| RuntimeError::network(file, &reason);
+        self.builder(batched).map_err(failed)?.commit_from_file(file).map_err(failed)
+    }
+
+    fn builder(&self, batched: Option<OpenInput<'_>>) -> ort::Result<SessionBuilder> {
+        let RuntimeInfo { provider, device_id, engine_cache, max_batch, .. } = &self.info;
+        let profile = batched.map(|input| (input, *max_batch));
+        let providers = provider::dispatch(*provider, device_id.unwrap_or(0), engine_cache.as_deref(), profile);
+        let builder = Session::builder(&self.environment)?
             .with_log_level(LogLevel::Error)?
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_memory_pattern(false)?
             .with_intra_threads(1)?
             .with_inter_threads(1)?
-            .with_execution_providers(self.provider.dispatch())?)
+            .with_execution_providers(providers)?;
+        // A fixed batch lets more of the graph be worked out beforehand.
+        Ok(if batched.is_none() { builder.with_dimension_override(BATCH, 1)? } else { builder })
+    }
+}
+
+/// A folder that was named has to be usable; the user's own one is used where it is.
+fn engine_cache(named: Option<&Path>) -> Result<Option<PathBuf>, RuntimeError> {
+    if let Some(folder) = named {
+        let failed = |reason| RuntimeError::EngineCache { folder: folder.to_owned(), reason };
+        return engine_cache::prepare(folder).map(Some).map_err(failed);
+    }
+    let found = engine_cache::default_folder()
+        .ok_or_else(|| "there is no home folder".to_owned())
+        .and_then(|folder| engine_cache::prepare(&folder));
+    if let Err(reason) = &found {
+        tracing::warn!(%reason, "TensorRT builds its engines anew at every start, no folder keeps them (ENGINE_CACHE)");
+    }
+    Ok(found.ok())
+}
+
+/// `1.31.1` of `libonnxruntime.so.1.31.1`, or of what a link of another name points to; else what the library says of
+/// its build.
+fn version(library: &Path) -> String {
+    let file = library.canonicalize().unwrap_or_else(|_| library.to_owned());
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    match name.split_once(".so.") {
+        Some((_, version)) => version.to_owned(),
+        None => ort::info().trim_start_matches("ORT Build Info: ").to_owned(),
     }
 }
 
@@ -269,54 +357,19 @@ fn environment(library: &Path) -> Result<ort::environment::Environment, RuntimeE
     Ok(environment)
 }
 
-/// One loaded network. Not shared between threads: every worker has its own.
-pub struct Network {
-    session: Session,
-    name: String,
-    input: Vec<usize>,
-}
-
-impl Network {
-    /// Runs on one input (as long as the shape given to [`Runtime::network`] says) and copies the outputs, in the
-    /// network's order, into `outputs`.
-    pub fn run(&mut self, input: &[f32], outputs: &mut [&mut [f32]]) -> Result<(), RuntimeError> {
-        let failed = |reason: String| RuntimeError::Run { network: self.name.clone(), reason };
-        let tensor =
-            TensorRef::from_array_view((self.input.as_slice(), input)).map_err(|reason| failed(reason.to_string()))?;
-        let results = self.session.run(ort::inputs![tensor]).map_err(|reason| failed(reason.to_string()))?;
-        for (index, (result, output)) in results.values().zip(outputs).enumerate() {
-            let (_, values) = result.try_extract_tensor::<f32>().map_err(|reason| failed(reason.to_string()))?;
-            if values.len() != output.len() {
-                return Err(failed(format!("output {index} has {} values instead of {}", values.len(), output.len())));
-            }
-            output.copy_from_slice(values);
-        }
-        Ok(())
-    }
-
-    /// The name of its file without the ending.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn provider_names_read_back() {
-        for provider in Provider::ALL {
-            assert_eq!(provider.to_string().parse(), Ok(provider));
-            assert_eq!(serde_json::to_string(&provider).unwrap(), format!("\"{provider}\""));
-        }
-        assert!("gpu".parse::<Provider>().unwrap_err().contains("tensorrt"));
+    fn a_missing_library_is_an_error_with_a_remedy() {
+        let error = environment(Path::new("/nonexistent/libonnxruntime.so")).err().unwrap().to_string();
+        assert!(error.contains("/nonexistent") && error.contains("make models"), "{error}");
     }
 
     #[test]
-    fn a_missing_library_is_an_error_with_a_remedy() {
-        let path = Path::new("/nonexistent/libonnxruntime.so");
-        let error = Runtime::open(path, Provider::Cpu, path).err().unwrap().to_string();
-        assert!(error.contains("/nonexistent") && error.contains("make models"), "{error}");
+    fn a_named_folder_for_engines_has_to_be_usable() {
+        let error = engine_cache(Some(Path::new("/proc/nowhere"))).unwrap_err().to_string();
+        assert!(error.contains("/proc/nowhere") && error.contains("ENGINE_CACHE"), "{error}");
     }
 }

@@ -16,15 +16,17 @@ pub mod table;
 mod typed;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use vision_core::position::PositionLimits;
+use vision_models::runtime::RuntimeOptions;
 
 pub use self::ice::IceServer;
 pub use self::layers::{Layers, Resolved, Source};
 use self::reader::Reader;
 pub use self::typed::*;
-use crate::media::IceOptions;
+use crate::media::{Hardware, IceOptions};
 
 /// What is wrong with the configuration.
 #[derive(Debug, thiserror::Error)]
@@ -133,10 +135,21 @@ impl Config {
                 framerate: r.in_range("media.framerate", 1, 30),
                 bitrate: 1000 * r.in_range("media.bitrate", 50, 4000),
                 codecs: r.codecs(),
+                hardware: match r.one_of("media.hardware", &["auto", "off"]).as_str() {
+                    "off" => Hardware::Off,
+                    _ => Hardware::Auto,
+                },
             },
             analysis: Analysis {
                 max_rate: r.in_range("analysis.max_rate", 1.0, 60.0),
-                provider: r.required("analysis.provider"),
+                runtime: RuntimeOptions {
+                    library: r.optional("analysis.runtime_library"),
+                    provider: r.required("analysis.provider"),
+                    device_id: r.required("analysis.device_id"),
+                    engine_cache: r.optional("analysis.engine_cache"),
+                    max_batch: r.optional("analysis.max_batch"),
+                },
+                batch_wait: r.required("analysis.batch_wait"),
                 workers: r.optional("analysis.workers"),
                 models_folder: r.optional("analysis.models_folder"),
                 face_count_interval: r.required("analysis.face_count_interval"),
@@ -188,6 +201,12 @@ impl Config {
                 config.challenge.gestures.len()
             ));
         }
+        if config.analysis.runtime.max_batch.is_some_and(|most| most.get() > 64) {
+            r.complain("analysis.max_batch", "between 1 and 64");
+        }
+        if config.analysis.batch_wait > Duration::from_millis(100) {
+            r.complain("analysis.batch_wait", "100ms or less");
+        }
         if config.flow.max_flows == 0 {
             r.errors.push("flow.max_flows (MAX_FLOWS) must be at least 1".into());
         }
@@ -222,8 +241,6 @@ fn toml_value(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::media::Codec;
 
@@ -248,10 +265,16 @@ mod tests {
             ("http.cert_file", "a.pem"),
             ("ice.servers", "http://x"),
             ("position.min_width", "-1"),
+            ("analysis.max_batch", "65"),
+            ("analysis.batch_wait", "1s"),
+            ("media.hardware", "maybe"),
         ])
         .unwrap_err()
         .to_string();
         for word in ["PORT", "70000", "FLOW_TIME_LIMIT", "soon", "VP8", "key_file", "ICE_SERVERS", "FACE_MIN_WIDTH"] {
+            assert!(e.contains(word), "{word} is missing in: {e}");
+        }
+        for word in ["ANALYSIS_MAX_BATCH", "ANALYSIS_BATCH_WAIT", "VIDEO_HARDWARE"] {
             assert!(e.contains(word), "{word} is missing in: {e}");
         }
     }

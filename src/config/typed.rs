@@ -8,10 +8,10 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 use vision_core::position::PositionLimits;
-use vision_models::runtime::Provider;
+use vision_models::runtime::RuntimeOptions;
 
 use super::parse::FromText;
-use crate::media::{Codec, IceOptions};
+use crate::media::{Codec, Hardware, IceOptions};
 use crate::room::mediasoup::subject::SubjectRule;
 
 /// `off | observe | enforce`.
@@ -131,6 +131,7 @@ pub struct Media {
     /// Bits per second.
     pub bitrate: u32,
     pub codecs: Vec<Codec>,
+    pub hardware: Hardware,
 }
 
 /// Inference.
@@ -138,7 +139,8 @@ pub struct Media {
 #[allow(missing_docs)]
 pub struct Analysis {
     pub max_rate: f32,
-    pub provider: Provider,
+    pub runtime: RuntimeOptions,
+    pub batch_wait: Duration,
     pub workers: Option<NonZeroUsize>,
     pub models_folder: Option<PathBuf>,
     pub face_count_interval: Duration,

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use vision_models::runtime::RuntimeInfo;
 use warp::http::StatusCode;
 use warp::{Filter, Rejection};
 
 use super::reply::{Reply, json};
 use crate::app::Services;
+use crate::media::hardware::CodecElements;
 
 #[derive(Serialize)]
-struct Health {
+struct Health<'a> {
     /// `ok`, or `stopping` with 503.
     status: &'static str,
     version: &'static str,
-    provider: &'static str,
+    /// What the networks run on: provider, GPU, library and its version, TensorRT's cache, greatest batch.
+    runtime: &'a RuntimeInfo,
+    /// What decodes and encodes.
+    codecs: Vec<CodecElements>,
     models: Vec<Model>,
     matcher: &'static str,
     running_flows: usize,
@@ -39,7 +44,8 @@ fn answer(services: &Services) -> Reply {
     let health = Health {
         status: if stopping { "stopping" } else { "ok" },
         version: env!("CARGO_PKG_VERSION"),
-        provider: info.provider.name(),
+        runtime: &info.runtime,
+        codecs: CodecElements::in_use(),
         models: info.models.iter().filter(|m| m.in_use).map(|m| Model { id: m.id, licence: m.licence }).collect(),
         matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
         running_flows,

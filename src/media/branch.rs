@@ -15,6 +15,7 @@ use super::MediaError;
 use super::codec::Codec;
 use super::description::Description;
 use super::frame::{FrameTap, VideoPicture};
+use super::hardware::{self, Direction};
 use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
 
 /// The longest side of a picture that is decoded: 1080p, upright or lying.
@@ -35,12 +36,21 @@ fn send_file(codec: Codec) -> &'static str {
 }
 
 /// A file of `pipelines/` as a bin with ghost pads for what is left unlinked at its ends; `before` and `after` complete
-/// the chain.
-fn load(name: &'static str, before: &str, after: &str) -> Result<Bin, MediaError> {
+/// the chain. The hardware's element stands in the place of the one named `coder`, if there is one.
+fn load(
+    name: &'static str,
+    (before, after): (&str, &str),
+    coder: &str,
+    hardware: Option<&hardware::Element>,
+) -> Result<Bin, MediaError> {
     let unusable = |reason: String| MediaError::Description { name, reason };
-    let body = Description::find(name).map_err(|error| unusable(error.to_string()))?.body();
+    let mut words =
+        Description::find(name).and_then(|file| file.words()).map_err(|error| unusable(error.to_string()))?;
+    if let Some(hardware) = hardware {
+        words.set(coder, hardware.description).map_err(|error| unusable(error.to_string()))?;
+    }
     let flags = gst::ParseFlags::FATAL_ERRORS;
-    let bin = gst::parse::bin_from_description_full(&format!("{before}{body}{after}"), true, None, flags)
+    let bin = gst::parse::bin_from_description_full(&format!("{before}{words}{after}"), true, None, flags)
         .map_err(|error| unusable(error.to_string()))?
         .downcast::<gst::Bin>()
         .map_err(|_| unusable("a single element, not a chain".into()))?;
@@ -123,7 +133,9 @@ impl ReceiveBranch {
         open: Arc<AtomicBool>,
         on_first: impl FnOnce((usize, usize)) + Send + 'static,
     ) -> Result<Self, MediaError> {
-        let parsed = load(receive_file(codec), "", &format!("{} ! appsink name=frames", turned.elements()))?;
+        let after = format!("{} ! appsink name=frames", turned.elements());
+        let hardware = hardware::in_use().hardware(codec, Direction::Decode);
+        let parsed = load(receive_file(codec), ("", &after), "decoder", hardware)?;
         refuse_large(&parsed.element("decoder")?);
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);
@@ -213,7 +225,6 @@ pub struct SendOptions {
 /// Pictures in, RTP out.
 pub struct SendBranch {
     bin: gst::Bin,
-    codec: Codec,
     pictures: gst_app::AppSrc,
     encoder: gst::Element,
     payloader: gst::Element,
@@ -222,8 +233,9 @@ pub struct SendBranch {
 impl SendBranch {
     /// Builds the branch.
     pub fn new(options: &SendOptions) -> Result<Self, MediaError> {
-        let after = " ! capssetter name=rtp join=false replace=true";
-        let parsed = load(send_file(options.codec), "appsrc name=pictures ! ", after)?;
+        let around = ("appsrc name=pictures ! ", " ! capssetter name=rtp join=false replace=true");
+        let hardware = hardware::in_use().hardware(options.codec, Direction::Encode);
+        let parsed = load(send_file(options.codec), around, "encoder", hardware)?;
         let pictures: gst_app::AppSrc = parsed.typed("pictures")?;
         pictures.set_is_live(true);
         pictures.set_format(gst::Format::Time);
@@ -254,7 +266,7 @@ impl SendBranch {
         parsed.element("rtp")?.set_property("caps", caps);
 
         let encoder = parsed.element("encoder")?;
-        let branch = Self { bin: parsed.bin, codec: options.codec, pictures, encoder, payloader };
+        let branch = Self { bin: parsed.bin, pictures, encoder, payloader };
         branch.set_bitrate(options.bitrate);
         Ok(branch)
     }
@@ -271,9 +283,11 @@ impl SendBranch {
 
     /// Bits per second; also in mid-call.
     pub fn set_bitrate(&self, bitrate: u32) {
-        match self.codec {
-            Codec::Vp8 => self.encoder.set_property("target-bitrate", i32::try_from(bitrate).unwrap_or(i32::MAX)),
-            Codec::H264 => self.encoder.set_property("bitrate", (bitrate / 1000).max(1)),
+        if self.encoder.has_property("target-bitrate") {
+            // vp8enc
+            self.encoder.set_property("target-bitrate", i32::try_from(bitrate).unwrap_or(i32::MAX));
+        } else {
+            self.encoder.set_property("bitrate", (bitrate / 1000).max(1));
         }
     }
 
@@ -285,5 +299,26 @@ impl SendBranch {
         src.link(pad).map_err(|error| failed(error.to_string()))?;
         self.bin.sync_state_with_parent().map_err(|error| failed(error.to_string()))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hardware_takes_the_place_of_one_element_only() {
+        for codec in Codec::ALL {
+            for (file, name) in [(receive_file(codec), "decoder"), (send_file(codec), "encoder")] {
+                let software = Description::find(file).unwrap().words().unwrap();
+                let mut hardware = software.clone();
+                hardware.set(name, "gpu name=x").unwrap();
+                let (before, after) = (software.to_string(), hardware.to_string());
+                let (before, after): (Vec<_>, Vec<_>) = (before.split(" ! ").collect(), after.split(" ! ").collect());
+                let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+                assert_eq!((before.len(), changed.len()), (after.len(), 1), "{file}");
+                assert!(changed[0].0.contains(name) && *changed[0].1 == "gpu name=x", "{changed:?}");
+            }
+        }
     }
 }

@@ -82,6 +82,12 @@ impl Description {
         lines.join(" ")
     }
 
+    /// The elements, word by word.
+    pub fn words(&self) -> Result<Words, DescriptionError> {
+        let malformed = || DescriptionError::Malformed { name: self.name, reason: "a quote is not closed".into() };
+        shlex::split(&self.body()).map(Words).ok_or_else(malformed)
+    }
+
     /// The first sentence of the comment.
     pub fn summary(&self) -> String {
         let comment: Vec<&str> = self

@@ -122,7 +122,8 @@ mod tests {
         fn no_graph_keeps_a_key(before in ".{0,40}", key in "[0-9a-f]{8,20}", after in ".{0,40}") {
             let graph = format!("{before}\\l   srtp-key: {key}\\l{after}");
             let redacted = redact(&graph);
-            prop_assert!(!redacted.contains(&format!("srtp-key: {key}")));
+            let kept = format!("srtp-key: {key}");
+            prop_assert!(!redacted.contains(&kept));
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | [`sdp`], [`ice`], [`fingerprint`] | what strangers' descriptions, candidates and certificates say, checked; pure |
 //! | [`description`] | the files of `pipelines/`: pipelines as text; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
+//! | [`hardware`] | which elements decode and encode |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
 //! | [`inspect`], [`dot`] | a peer as whoever looks for a fault sees it: statistics, and its graph without secrets |
@@ -25,6 +26,7 @@ pub mod dot;
 pub mod fingerprint;
 pub mod frame;
 mod handshake;
+pub mod hardware;
 pub mod ice;
 mod identity;
 pub mod inspect;
@@ -40,6 +42,7 @@ use gst::prelude::PluginFeatureExtManual as _;
 
 pub use codec::Codec;
 pub use frame::{Frame, FrameOutlet, FrameSink};
+pub use hardware::Hardware;
 pub use ice::IceOptions;
 pub use screen::Screen;
 

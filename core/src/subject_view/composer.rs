@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_colour_covers_the_picture_to_its_edges() {
         let picture = OwnedI420::filled(63, 47, [60, 128, 128]);
-        let mut shown = |colour| {
+        let shown = |colour| {
             let view = SubjectView { colour: Some(colour), ..SubjectView::default() };
             compose(&mut Composer::new(), &picture, &view, Instant::now(), (63, 47))
         };

@@ -1,7 +1,8 @@
 """TFLite -> ONNX for the three networks of MediaPipe's face landmarker, without TensorFlow.
 
-The ONNX graphs keep TFLite's interface: the same NHWC input, the same shapes of the outputs. Inside, convolutions
-and what lies between them run in ONNX's NCHW; a tensor is transposed only where the two meet.
+The ONNX graphs keep TFLite's interface: the same NHWC input, the same shapes of the outputs; but the first dimension,
+which is 1 there, is left open, so that several inputs can go through at once. Inside, convolutions and what lies between
+them run in ONNX's NCHW; a tensor is transposed only where the two meet.
 """
 
 import math
@@ -24,6 +25,8 @@ INTERFACES = {
     (478 * 3, 1, 1): ("face_landmarks_detector", "input", ["landmarks", "presence_logit", "tongue_out"]),
     (52,): ("face_blendshapes", "points", ["blendshapes"]),
 }
+# The name of the dimension that is left open, and what stands for all of it in a slice.
+BATCH, TO_THE_END = "batch", np.iinfo(np.int64).max
 NHWC_TO_NCHW, NCHW_TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 
 
@@ -65,8 +68,8 @@ class Converter:
         self.graph.drop_unused(result_names)
         return self.graph.finish(
             name,
-            {source_name: self.shape(source)},
-            {result_name: self.shape(t) for t, result_name in zip(results, result_names)},
+            {source_name: self.open_shape(source)},
+            {result_name: self.open_shape(t) for t, result_name in zip(results, result_names)},
             producer_name="tflite-direct",
             producer_version="1",
         )
@@ -79,6 +82,11 @@ class Converter:
     def shape(self, tensor):
         tensor = self.source.Tensors(tensor)
         return [int(size) for size in tensor.ShapeAsNumpy()] if tensor.ShapeLength() else []
+
+    def open_shape(self, tensor):
+        """With the batch left open. The blendshapes' result has lost its dimension in TFLite; here it keeps it."""
+        shape = self.shape(tensor)
+        return [BATCH, *(shape if len(shape) == 1 else shape[1:])]
 
     def value(self, tensor):
         """The array of a constant tensor, None for the others."""
@@ -258,11 +266,28 @@ class Converter:
 
     def concatenation(self, operator, inputs, output):
         options = self.options(operator, tflite.ConcatenationOptions)
-        result = self.graph.node("Concat", [self.as_nhwc(t) for t in inputs], axis=options.Axis())
+        if any(self.value(t) is not None for t in inputs):
+            result = self.put_before(*inputs, options.Axis())
+        else:
+            result = self.graph.node("Concat", [self.as_nhwc(t) for t in inputs], axis=options.Axis())
         self.nhwc[output] = self.activated(result, options)
 
+    def put_before(self, constant, tensor, axis):
+        """A constant in front of every element of the batch: room for it is made with zeros, and it is added."""
+        constant, shape = self.single(constant), self.shape(tensor)
+        amounts = np.zeros((2, len(shape)), np.int64)
+        amounts[0, axis] = constant.shape[axis]
+        zero = self.graph.constant(np.float32(0))
+        room = self.graph.node("Pad", [self.as_nhwc(tensor), self.graph.constant(amounts.reshape(-1)), zero])
+        shape[axis] = shape[axis] + constant.shape[axis]
+        before = np.zeros(shape, np.float32)
+        before[tuple(slice(0, size) for size in constant.shape)] = constant
+        return self.graph.node("Add", [room, self.graph.constant(before)])
+
     def reshape(self, _operator, inputs, output):
-        operand, shape = self.as_nhwc(inputs[0]), self.graph.constant(np.array(self.shape(output), np.int64))
+        assert self.shape(inputs[0])[0] == self.shape(output)[0] == 1, "the batch stays in front"
+        operand = self.as_nhwc(inputs[0])
+        shape = self.graph.constant(np.array([-1, *self.shape(output)[1:]], np.int64))
         self.nhwc[output] = self.graph.node("Reshape", [operand, shape])
 
     def transpose(self, _operator, inputs, output):
@@ -295,6 +320,9 @@ class Converter:
                 end[axis] = shape[axis]
             if axis in dropped:
                 end[axis] = begin[axis] + 1 if begin[axis] != -1 else shape[axis]
+        assert (begin[0], end[0], step[0]) == (0, 1, 1), "the whole batch"
+        end[0] = TO_THE_END
+        dropped = [axis for axis in dropped if axis != 0]
         limits = [self.graph.constant(array) for array in (begin, end, np.arange(len(begin), dtype=np.int64), step)]
         result = self.graph.node("Slice", [self.as_nhwc(inputs[0]), *limits])
         if dropped:

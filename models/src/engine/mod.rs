@@ -2,6 +2,7 @@
 //!
 //! * [`Engine::stream`] follows a face through a video: submit frames as they come, results arrive by callback. Only the
 //!   newest frame ever waits, streams are served in turn.
+//!   Frames of different streams that wait at the same moment go through the networks together, where that is configured.
 //! * [`Engine::analyze_picture`] and [`Engine::embed`] take their turn among the streams and block their caller.
 //!
 //! Networks are loaded once, when the engine opens: a set for each worker thread, and one embedding network (others at
@@ -18,17 +19,17 @@ mod schedule;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use vision_core::face::{Face, FrameAnalysis};
 use vision_core::picture::Picture;
 
 use crate::embedding::{Embedder, Embedding, EmbeddingError};
-use crate::landmarker::{Landmarker, LandmarkerError, MAX_FACES, Tracker, TrackerOptions};
+use crate::landmarker::{Landmarker, LandmarkerError, MAX_FACES, StreamFrame, Tracker, TrackerOptions};
 use crate::manifest::{Listing, ManifestError, Metric, ModelFolder, ResolvedModel};
-use crate::runtime::{Provider, Runtime, RuntimeError};
-use pool::{NoResult, Pool, PoolStream, Worker};
+use crate::runtime::{Runtime, RuntimeError, RuntimeInfo, RuntimeOptions};
+use pool::{Batching, NoResult, Pool, PoolStream, Worker};
 
 /// Worker threads when nobody says how many: one per core, up to this. Each has networks of its own in memory, and one
 /// analyses more than a hundred frames a second.
@@ -39,10 +40,10 @@ const MOST_WORKERS: usize = 4;
 pub struct EngineOptions {
     /// The model folder; `None`: where [`ModelFolder::find`] finds it.
     pub folder: Option<PathBuf>,
-    /// ONNX Runtime's shared library, for GPUs; `None`: the one in the model folder.
-    pub runtime_library: Option<PathBuf>,
-    /// What the networks run on.
-    pub provider: Provider,
+    /// What the networks run on, and how.
+    pub runtime: RuntimeOptions,
+    /// How long a frame waits for those of other streams to go through the networks with it.
+    pub batch_wait: Duration,
     /// Worker threads; `None`: one per core, at most four.
     pub workers: Option<NonZeroUsize>,
     /// Id of the embedding to use; `None`: the preferred one of those that are present.
@@ -99,10 +100,10 @@ impl From<NoResult> for EngineError {
 /// What the engine runs on.
 #[derive(Clone, Debug)]
 pub struct EngineInfo {
-    /// What the networks run on; never `Auto`.
-    pub provider: Provider,
-    /// ONNX Runtime's shared library.
-    pub runtime_library: PathBuf,
+    /// What the networks run on, and how.
+    pub runtime: RuntimeInfo,
+    /// How long a frame waits for those of other streams.
+    pub batch_wait: Duration,
     /// Worker threads.
     pub workers: usize,
     /// Every model of the manifest: state, origin, licence, and whether it is in use.
@@ -141,7 +142,7 @@ pub struct StreamResult {
     pub submitted: Instant,
     /// From then to the beginning of its analysis.
     pub queued: Duration,
-    /// How long the analysis took, by the clock.
+    /// How long the analysis took, by the clock, with that of the frames that went through the networks beside it.
     pub cost: Duration,
     /// As submitted.
     pub tag: u64,
@@ -165,7 +166,7 @@ impl Engine {
     /// Every variant of [`EngineError`] that is about models, ONNX Runtime and threads; each names file and remedy.
     pub fn open(options: &EngineOptions) -> Result<Arc<Self>, EngineError> {
         let folder = ModelFolder::find(options.folder.as_deref())?;
-        let runtime = Runtime::in_folder(&folder, options.provider, options.runtime_library.as_deref())?;
+        let runtime = Runtime::open(&folder, &options.runtime)?;
         let embedders = Arc::new(Embedders::open(&runtime, &folder, options.embedding.as_deref())?);
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = options.workers.map_or(cores.min(MOST_WORKERS), NonZeroUsize::get);
@@ -185,15 +186,25 @@ impl Engine {
             }
         }
         let info = EngineInfo {
-            provider: runtime.provider(),
-            runtime_library: runtime.library().to_owned(),
+            runtime: runtime.info().clone(),
+            batch_wait: options.batch_wait,
             workers,
             models,
             embeddings: embedders.list(),
         };
-        let provider = info.provider;
-        tracing::info!(%provider, workers, embedding = chosen.unwrap_or("none"), "the inference engine is open");
-        Ok(Arc::new(Self { pool: Pool::start("inference", networks)?, embedders, info }))
+        let RuntimeInfo { provider, device_id, version, engine_cache, max_batch, .. } = &info.runtime;
+        tracing::info!(
+            %provider,
+            device_id,
+            onnxruntime = version,
+            engine_cache = engine_cache.as_deref().map(tracing::field::debug),
+            max_batch,
+            workers,
+            embedding = chosen.unwrap_or("none"),
+            "the inference engine is open"
+        );
+        let batching = Batching { most: *max_batch, wait: options.batch_wait };
+        Ok(Arc::new(Self { pool: Pool::start("inference", networks, batching)?, embedders, info }))
     }
 
     /// What the engine runs on.
@@ -259,6 +270,12 @@ struct Stream {
     on_result: OnResult,
 }
 
+impl Stream {
+    fn lock(&self) -> MutexGuard<'_, Tracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Frame {
     picture: Arc<dyn Picture>,
     timestamp: Duration,
@@ -275,25 +292,65 @@ impl Worker for Networks {
     type Stream = Stream;
     type Frame = Frame;
 
-    fn frame(&mut self, stream: &Stream, frame: Frame) {
-        let Frame { picture, timestamp, tag, submitted } = frame;
+    fn frames(&mut self, batch: Vec<(Arc<Stream>, Frame)>) {
         let begun = Instant::now();
-        let mut tracker = stream.tracker.lock().unwrap_or_else(PoisonError::into_inner);
-        let analysis =
-            catch_unwind(AssertUnwindSafe(|| self.landmarker.frame(&mut tracker, &picture.view(), timestamp)));
-        let result = match analysis {
-            Ok(Ok(analysis)) => {
-                let (queued, cost) = (begun - submitted, begun.elapsed());
-                Ok(StreamResult { analysis, picture, timestamp, submitted, queued, cost, tag })
-            }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_panic) => {
-                tracker.reset();
-                Err(EngineError::Panicked)
+        let mut trackers: Vec<_> = batch.iter().map(|(stream, _)| stream.lock()).collect();
+        let frames: Vec<_> = batch.iter().map(|(_, frame)| frame).collect();
+        let results = match self.analyse(&frames, &mut trackers) {
+            Ok(results) => results.into_iter().map(Ok).collect(),
+            Err(error) if frames.len() == 1 => vec![Err(error)],
+            // One broken frame must not cost the others theirs.
+            Err(_) => {
+                let alone = frames.iter().zip(&mut trackers).map(|(frame, tracker)| {
+                    let mut results = self.analyse(&[frame], std::slice::from_mut(tracker))?;
+                    Ok(results.swap_remove(0))
+                });
+                alone.collect::<Vec<_>>()
             }
         };
-        drop(tracker);
-        (stream.on_result)(result);
+        drop((frames, trackers));
+        let cost = begun.elapsed();
+        for ((stream, frame), result) in batch.into_iter().zip(results) {
+            let Frame { picture, timestamp, tag, submitted } = frame;
+            let queued = begun - submitted;
+            let whole = |analysis| StreamResult { analysis, picture, timestamp, submitted, queued, cost, tag };
+            let result = result.map(whole);
+            // A callback that panics takes none of the others with it.
+            if catch_unwind(AssertUnwindSafe(|| (stream.on_result)(result))).is_err() {
+                tracing::error!("the callback of a stream panicked");
+            }
+        }
+    }
+}
+
+impl Networks {
+    /// Frames of different streams, in their order. A panic is an error; a stream that panics alone begins anew.
+    fn analyse(
+        &mut self,
+        frames: &[&Frame],
+        trackers: &mut [MutexGuard<'_, Tracker>],
+    ) -> Result<Vec<FrameAnalysis>, EngineError> {
+        let analysis = catch_unwind(AssertUnwindSafe(|| {
+            let mut frames: Vec<_> = frames
+                .iter()
+                .zip(trackers.iter_mut())
+                .map(|(frame, tracker)| StreamFrame {
+                    tracker,
+                    picture: frame.picture.view(),
+                    timestamp: frame.timestamp,
+                })
+                .collect();
+            self.landmarker.frames(&mut frames)
+        }));
+        match analysis {
+            Ok(analysis) => Ok(analysis?),
+            Err(_panic) => {
+                if let [only] = trackers {
+                    only.reset();
+                }
+                Err(EngineError::Panicked)
+            }
+        }
     }
 }
 

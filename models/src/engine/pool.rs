@@ -1,5 +1,8 @@
 //! Threads around a [`Schedule`]: each has a worker of its own (networks are not shared), all serve the same line.
 //!
+//! Where several frames can be worked on together, a thread that has one waits a moment for those of other streams. One
+//! thread does so at a time: what comes meanwhile belongs to it.
+//!
 //! A panic in a worker's code ends that frame or job and nothing else. Closing ends all threads; what waits is dropped.
 
 use std::cell::Cell;
@@ -8,8 +11,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use super::schedule::{Schedule, StreamId, Turn};
+use super::schedule::{Batch, Schedule, StreamId, Turn};
 
 /// What a thread of the pool does.
 pub trait Worker: Send + 'static {
@@ -18,8 +22,17 @@ pub trait Worker: Send + 'static {
     /// What a stream submits.
     type Frame: Send + 'static;
 
-    /// Works on a frame. Never called for one stream from two threads at once.
-    fn frame(&mut self, stream: &Self::Stream, frame: Self::Frame);
+    /// Works on frames, each of another stream. Never called for one stream from two threads at once.
+    fn frames(&mut self, batch: Vec<(Arc<Self::Stream>, Self::Frame)>);
+}
+
+/// How many frames are worked on together.
+#[derive(Clone, Copy, Debug)]
+pub struct Batching {
+    /// At most so many, at least one.
+    pub most: usize,
+    /// How long the first one waits for others.
+    pub wait: Duration,
 }
 
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
@@ -38,18 +51,38 @@ pub enum NoResult {
 struct State<W: Worker> {
     schedule: Schedule<W::Frame, Job<W>>,
     streams: HashMap<StreamId, Arc<W::Stream>>,
+    /// A thread has a batch that is not full, and waits for more.
+    gathering: bool,
     closed: bool,
+}
+
+impl<W: Worker> State<W> {
+    /// Wakes another thread for who still stands in the line: nobody was woken for them while a thread gathered.
+    fn pass_on(&self, shared: &Shared<W>) {
+        if self.schedule.is_waiting() {
+            shared.work.notify_one();
+        }
+    }
 }
 
 struct Shared<W: Worker> {
     state: Mutex<State<W>>,
+    batching: Batching,
+    /// For idle threads.
     work: Condvar,
+    /// For the thread that gathers.
+    more: Condvar,
 }
 
 impl<W: Worker> Shared<W> {
     fn lock(&self) -> MutexGuard<'_, State<W>> {
         // Nothing that can panic happens under the lock, so a poisoned one is sound.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes whoever has to look at the line.
+    fn notify(&self, is_gathering: bool) {
+        if is_gathering { self.more.notify_one() } else { self.work.notify_one() }
     }
 }
 
@@ -65,12 +98,10 @@ pub struct Pool<W: Worker> {
 
 impl<W: Worker> Pool<W> {
     /// One thread per worker, named after `name`.
-    pub fn start(name: &str, workers: Vec<W>) -> std::io::Result<Self> {
-        let state = State { schedule: Schedule::default(), streams: HashMap::new(), closed: false };
-        let pool = Self {
-            shared: Arc::new(Shared { state: Mutex::new(state), work: Condvar::new() }),
-            threads: Mutex::default(),
-        };
+    pub fn start(name: &str, workers: Vec<W>, batching: Batching) -> std::io::Result<Self> {
+        let state = State { schedule: Schedule::default(), streams: HashMap::new(), gathering: false, closed: false };
+        let (state, work, more) = (Mutex::new(state), Condvar::new(), Condvar::new());
+        let pool = Self { shared: Arc::new(Shared { state, batching, work, more }), threads: Mutex::default() };
         for (index, worker) in workers.into_iter().enumerate() {
             let shared = Arc::clone(&pool.shared);
             // On an error the pool is dropped, which ends the threads that there are.
@@ -95,7 +126,7 @@ impl<W: Worker> Pool<W> {
             return Err(NoResult::InsidePool);
         }
         let (sender, receiver) = mpsc::sync_channel(1);
-        {
+        let is_gathering = {
             let mut state = self.shared.lock();
             if state.closed {
                 return Err(NoResult::Closed);
@@ -104,8 +135,9 @@ impl<W: Worker> Pool<W> {
                 // Whoever asked may be gone.
                 sender.send(job(worker)).ok();
             }));
-        }
-        self.shared.work.notify_one();
+            state.gathering
+        };
+        self.shared.notify(is_gathering);
         // Without a result the job was dropped: unrun when the pool closed, else in the middle, by a panic.
         receiver.recv().map_err(|_| if self.shared.lock().closed { NoResult::Closed } else { NoResult::Panicked })
     }
@@ -120,6 +152,7 @@ impl<W: Worker> Pool<W> {
         };
         drop(waiting);
         self.shared.work.notify_all();
+        self.shared.more.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             if thread.thread().id() != thread::current().id() && thread.join().is_err() {
@@ -137,45 +170,78 @@ impl<W: Worker> Drop for Pool<W> {
 
 fn serve<W: Worker>(shared: &Shared<W>, mut worker: W) {
     INSIDE_POOL.set(true);
-    while let Some((turn, stream)) = wait(shared) {
-        match turn {
-            Turn::Job(job) => {
+    while let Some(work) = wait(shared) {
+        match work {
+            Work::Job(job) => {
                 if catch_unwind(AssertUnwindSafe(|| job(&mut worker))).is_err() {
                     tracing::error!("a job of the engine panicked");
                 }
             }
-            Turn::Frame(id, frame) => {
-                if let Some(stream) = stream
-                    && catch_unwind(AssertUnwindSafe(|| worker.frame(&stream, frame))).is_err()
-                {
+            Work::Frames(ids, batch) => {
+                if catch_unwind(AssertUnwindSafe(|| worker.frames(batch))).is_err() {
                     tracing::error!("work on a frame panicked");
                 }
-                if shared.lock().schedule.done(id) {
-                    shared.work.notify_one();
-                }
+                let mut state = shared.lock();
+                let waiting = ids.into_iter().filter(|id| state.schedule.done(*id)).count();
+                let is_gathering = state.gathering;
+                drop(state);
+                // This thread takes one of them itself.
+                (0..waiting).for_each(|_| shared.notify(is_gathering));
             }
         }
     }
 }
 
-type Work<W> = (Turn<<W as Worker>::Frame, Job<W>>, Option<Arc<<W as Worker>::Stream>>);
+enum Work<W: Worker> {
+    Job(Job<W>),
+    /// With the streams that they belong to, all of which are to be told as done.
+    Frames(Vec<StreamId>, Vec<(Arc<W::Stream>, W::Frame)>),
+}
 
-/// The next turn, with its stream; `None` when the pool is closed.
+/// What to do next; `None` when the pool is closed.
 fn wait<W: Worker>(shared: &Shared<W>) -> Option<Work<W>> {
     let mut state = shared.lock();
     loop {
         if state.closed {
             return None;
         }
-        if let Some(turn) = state.schedule.next() {
-            let stream = match &turn {
-                Turn::Frame(id, _) => state.streams.get(id).cloned(),
-                Turn::Job(_) => None,
-            };
-            return Some((turn, stream));
+        // What waits now belongs to the thread that gathers.
+        let turn = if state.gathering { None } else { state.schedule.next(shared.batching.most) };
+        match turn {
+            Some(Turn::Job(job)) => {
+                state.pass_on(shared);
+                return Some(Work::Job(job));
+            }
+            Some(Turn::Frames(batch)) => {
+                let (state, batch) = gather(shared, state, batch);
+                let ids = batch.iter().map(|(id, _)| *id).collect();
+                let open = batch.into_iter().filter_map(|(id, frame)| Some((state.streams.get(&id)?.clone(), frame)));
+                return Some(Work::Frames(ids, open.collect()));
+            }
+            None => state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
-        state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
+}
+
+/// Waits until a batch is full, its time is over, or nothing more can come.
+fn gather<'a, W: Worker>(
+    shared: &Shared<W>,
+    mut state: MutexGuard<'a, State<W>>,
+    mut batch: Batch<W::Frame>,
+) -> (MutexGuard<'a, State<W>>, Batch<W::Frame>) {
+    let Batching { most, wait } = shared.batching;
+    let deadline = Instant::now() + wait;
+    state.gathering = true;
+    while state.schedule.fill(&mut batch, most) && !state.closed {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        (state, _) = shared.more.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+    }
+    state.gathering = false;
+    state.pass_on(shared);
+    (state, batch)
 }
 
 /// One stream of a pool. Dropping it forgets the stream: its waiting frame is dropped; work that has begun on a frame
@@ -189,14 +255,15 @@ pub struct PoolStream<W: Worker> {
 impl<W: Worker> PoolStream<W> {
     /// Puts a frame in the place of the one that waits, if any. Never blocks.
     pub fn submit(&self, frame: W::Frame) {
-        let replaced = {
+        let (replaced, is_gathering) = {
             let mut state = self.shared.lock();
-            if state.closed { Some(frame) } else { state.schedule.submit(self.id, frame) }
+            let replaced = if state.closed { Some(frame) } else { state.schedule.submit(self.id, frame) };
+            (replaced, state.gathering)
         };
         if replaced.is_some() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         } else {
-            self.shared.work.notify_one();
+            self.shared.notify(is_gathering);
         }
     }
 
@@ -220,14 +287,13 @@ impl<W: Worker> Drop for PoolStream<W> {
 mod tests {
     use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::{Receiver, Sender, channel};
-    use std::time::Duration;
 
     use super::*;
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// A worker whose every frame waits until the test lets it go.
-    struct Gated;
+    /// A worker whose every frame waits until the test lets it go. It tells how many come together.
+    struct Gated(Option<Sender<usize>>);
 
     struct Stream {
         gate: Mutex<Receiver<()>>,
@@ -239,7 +305,18 @@ mod tests {
         type Stream = Stream;
         type Frame = &'static str;
 
-        fn frame(&mut self, stream: &Stream, frame: &'static str) {
+        fn frames(&mut self, batch: Vec<(Arc<Stream>, &'static str)>) {
+            if let Some(sizes) = &self.0 {
+                sizes.send(batch.len()).ok();
+            }
+            for (stream, frame) in batch {
+                Self::frame(&stream, frame);
+            }
+        }
+    }
+
+    impl Gated {
+        fn frame(stream: &Stream, frame: &'static str) {
             assert_eq!(stream.inside.fetch_add(1, Ordering::SeqCst), 0, "two threads in one stream");
             stream.log.send(frame).ok();
             stream.gate.lock().unwrap().recv_timeout(SOON).ok();
@@ -261,7 +338,8 @@ mod tests {
     }
 
     fn pool(threads: usize) -> Pool<Gated> {
-        Pool::start("test", (0..threads).map(|_| Gated).collect()).unwrap()
+        let batching = Batching { most: 1, wait: Duration::ZERO };
+        Pool::start("test", (0..threads).map(|_| Gated(None)).collect(), batching).unwrap()
     }
 
     #[test]
@@ -351,5 +429,53 @@ mod tests {
         })
         .ok();
         assert_eq!(wait.recv_timeout(SOON), Ok(()));
+    }
+
+    #[test]
+    fn frames_that_wait_together_are_worked_on_together() {
+        let (sizes, told) = channel();
+        let workers = (0..2).map(|_| Gated(Some(sizes.clone()))).collect();
+        let pool = Pool::start("test", workers, Batching { most: 3, wait: SOON }).unwrap();
+        let tests: Vec<_> = (0..4).map(|_| open(&pool)).collect();
+        tests.iter().for_each(|test| (0..9).for_each(|_| test.go.send(()).unwrap()));
+        // A full batch goes at once, whatever the wait: here it would be longer than the test's own.
+        tests[..3].iter().for_each(|test| test.stream.submit("frame"));
+        assert_eq!(told.recv_timeout(SOON), Ok(3));
+        tests[..3].iter().for_each(|test| assert_eq!(test.log.recv_timeout(SOON), Ok("frame")));
+        // So does one that a job stands behind.
+        tests[3].stream.submit("alone");
+        assert_eq!(pool.run(|_| 1), Ok(1));
+        assert_eq!(told.recv_timeout(SOON), Ok(1));
+    }
+
+    #[test]
+    fn a_batch_waits_no_longer_than_it_may_and_not_for_nobody() {
+        let (sizes, told) = channel();
+        let start = |wait| Pool::start("test", vec![Gated(Some(sizes.clone()))], Batching { most: 8, wait }).unwrap();
+        let pool = start(Duration::from_millis(5));
+        let tests: Vec<_> = (0..2).map(|_| open(&pool)).collect();
+        tests[0].go.send(()).unwrap();
+        tests[0].stream.submit("frame");
+        assert_eq!(told.recv_timeout(SOON), Ok(1), "the other stream sends nothing");
+
+        let pool = start(SOON);
+        let only = open(&pool);
+        only.go.send(()).unwrap();
+        only.stream.submit("frame");
+        assert_eq!(told.recv_timeout(SOON / 2), Ok(1), "there is no other stream");
+    }
+
+    #[test]
+    fn closing_ends_the_wait_for_more() {
+        let (sizes, told) = channel();
+        let pool = Pool::start("test", vec![Gated(Some(sizes))], Batching { most: 2, wait: SOON }).unwrap();
+        let (first, _second) = (open(&pool), open(&pool));
+        first.go.send(()).unwrap();
+        first.stream.submit("frame");
+        while !pool.shared.lock().gathering {
+            thread::yield_now();
+        }
+        pool.close();
+        assert_eq!(told.try_recv(), Ok(1), "what has begun is finished");
     }
 }

@@ -21,32 +21,39 @@ const SUBSET: [usize; 146] = [
     474, 475, 476, 477,
 ];
 
+/// A normalised mesh and the width and height of its picture.
+pub type SizedMesh<'a> = (&'a [[f32; 3]; LANDMARKS], usize, usize);
+
 /// The blendshape network with its buffers.
 pub struct BlendshapeNetwork {
     network: Network,
     input: Vec<f32>,
+    scores: Vec<f32>,
 }
 
 impl BlendshapeNetwork {
     /// Loads the network.
     pub fn load(runtime: &Runtime, file: &Path) -> Result<Self, RuntimeError> {
-        let network = runtime.network(file, &[1, SUBSET.len(), 2], &[BLENDSHAPES])?;
-        Ok(Self { network, input: vec![0.0; 2 * SUBSET.len()] })
+        let network = runtime.batched(file, "points", &[1, SUBSET.len(), 2], &[BLENDSHAPES])?;
+        let most = network.max_batch();
+        Ok(Self { network, input: vec![0.0; most * 2 * SUBSET.len()], scores: vec![0.0; most * BLENDSHAPES] })
     }
 
-    /// Scores 0..1 of a normalised mesh in a picture of this size.
-    pub fn run(
-        &mut self,
-        points: &[[f32; 3]; LANDMARKS],
-        width: usize,
-        height: usize,
-    ) -> Result<[f32; BLENDSHAPES], RuntimeError> {
-        for (pair, index) in self.input.chunks_exact_mut(2).zip(SUBSET) {
-            let [x, y, _] = points[index];
-            pair.copy_from_slice(&[x * width as f32, y * height as f32]);
+    /// Scores 0..1 of each mesh.
+    pub fn run(&mut self, meshes: &[SizedMesh<'_>]) -> Result<Vec<[f32; BLENDSHAPES]>, RuntimeError> {
+        let mut found = Vec::with_capacity(meshes.len());
+        for batch in meshes.chunks(self.network.max_batch()) {
+            for ((points, width, height), input) in batch.iter().zip(self.input.chunks_exact_mut(2 * SUBSET.len())) {
+                for (pair, index) in input.chunks_exact_mut(2).zip(SUBSET) {
+                    let [x, y, _] = points[index];
+                    pair.copy_from_slice(&[x * *width as f32, y * *height as f32]);
+                }
+            }
+            let input = &self.input[..batch.len() * 2 * SUBSET.len()];
+            let scores = &mut self.scores[..batch.len() * BLENDSHAPES];
+            self.network.run(input, &mut [&mut *scores])?;
+            found.extend(scores.as_chunks().0);
         }
-        let mut scores = [0.0; BLENDSHAPES];
-        self.network.run(&self.input, &mut [&mut scores])?;
-        Ok(scores)
+        Ok(found)
     }
 }

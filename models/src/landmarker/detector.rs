@@ -70,29 +70,45 @@ pub struct Detector {
 impl Detector {
     /// Loads the network.
     pub fn load(runtime: &Runtime, file: &Path) -> Result<Self, RuntimeError> {
+        let network = runtime.batched(file, "input", &[1, INPUT, INPUT, 3], &[ANCHORS * VALUES, ANCHORS])?;
+        let most = network.max_batch();
         Ok(Self {
-            network: runtime.network(file, &[1, INPUT, INPUT, 3], &[ANCHORS * VALUES, ANCHORS])?,
+            network,
             pixels: vec![0; 3 * INPUT * INPUT],
-            input: vec![0.0; 3 * INPUT * INPUT],
-            boxes: vec![0.0; ANCHORS * VALUES],
-            scores: vec![0.0; ANCHORS],
+            input: vec![0.0; most * 3 * INPUT * INPUT],
+            boxes: vec![0.0; most * ANCHORS * VALUES],
+            scores: vec![0.0; most * ANCHORS],
             anchors: anchors(),
         })
     }
 
-    /// All faces, best first.
-    pub fn detect(&mut self, picture: &PictureView<'_>) -> Result<Vec<Detection>, RuntimeError> {
-        // The whole picture in a centred square on its longer side.
-        let (width, height) = (picture.width() as f64, picture.height() as f64);
-        let side = width.max(height);
-        let region = Region { cx: 0.5 * width, cy: 0.5 * height, width: side, height: side, rotation: 0.0 };
-        crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Zero, &mut self.pixels);
-        crop::to_interleaved(&self.pixels, 2.0 / 255.0, -1.0, &mut self.input);
-        self.network.run(&self.input, &mut [&mut self.boxes, &mut self.scores])?;
+    /// All faces of each picture, best first.
+    pub fn detect(&mut self, pictures: &[PictureView<'_>]) -> Result<Vec<Vec<Detection>>, RuntimeError> {
+        let mut found = Vec::with_capacity(pictures.len());
+        for batch in pictures.chunks(self.network.max_batch()) {
+            for (picture, input) in batch.iter().zip(self.input.chunks_exact_mut(3 * INPUT * INPUT)) {
+                // The whole picture in a centred square on its longer side.
+                let (width, height) = (picture.width() as f64, picture.height() as f64);
+                let side = width.max(height);
+                let region = Region { cx: 0.5 * width, cy: 0.5 * height, width: side, height: side, rotation: 0.0 };
+                crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Zero, &mut self.pixels);
+                crop::to_interleaved(&self.pixels, 2.0 / 255.0, -1.0, input);
+            }
+            let input = &self.input[..batch.len() * 3 * INPUT * INPUT];
+            let boxes = &mut self.boxes[..batch.len() * ANCHORS * VALUES];
+            let scores = &mut self.scores[..batch.len() * ANCHORS];
+            self.network.run(input, &mut [&mut *boxes, &mut *scores])?;
 
-        let mut found = merge(decode(&self.boxes, &self.scores, &self.anchors));
-        for detection in &mut found {
-            project(detection, [side / width, side / height]);
+            let outputs = boxes.chunks_exact(ANCHORS * VALUES).zip(scores.chunks_exact(ANCHORS));
+            found.extend(batch.iter().zip(outputs).map(|(picture, (boxes, scores))| {
+                let (width, height) = (picture.width() as f64, picture.height() as f64);
+                let side = width.max(height);
+                let mut faces = merge(decode(boxes, scores, &self.anchors));
+                for detection in &mut faces {
+                    project(detection, [side / width, side / height]);
+                }
+                faces
+            }));
         }
         Ok(found)
     }

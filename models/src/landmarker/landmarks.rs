@@ -51,42 +51,63 @@ pub struct MeshNetwork {
     network: Network,
     pixels: Vec<u8>,
     input: Vec<f32>,
-    output: Vec<f32>,
+    points: Vec<f32>,
+    logits: Vec<f32>,
 }
 
 impl MeshNetwork {
     /// Loads the network.
     pub fn load(runtime: &Runtime, file: &Path) -> Result<Self, RuntimeError> {
+        // The third output, tongue_out, is not used.
+        let network = runtime.batched(file, "input", &[1, INPUT, INPUT, 3], &[3 * LANDMARKS, 1])?;
+        let most = network.max_batch();
         Ok(Self {
-            // The third output, tongue_out, is not used.
-            network: runtime.network(file, &[1, INPUT, INPUT, 3], &[3 * LANDMARKS, 1])?,
+            network,
             pixels: vec![0; 3 * INPUT * INPUT],
-            input: vec![0.0; 3 * INPUT * INPUT],
-            output: vec![0.0; 3 * LANDMARKS],
+            input: vec![0.0; most * 3 * INPUT * INPUT],
+            points: vec![0.0; most * 3 * LANDMARKS],
+            logits: vec![0.0; most],
         })
     }
 
-    /// The points that the network sees in `region`, whether a face is there or not: that is [`Mesh::presence`].
-    pub fn run(&mut self, picture: &PictureView<'_>, region: &NormalizedRegion) -> Result<Mesh, RuntimeError> {
-        let (width, height) = (picture.width(), picture.height());
-        let region = region.to_pixels(width, height);
-        crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Replicate, &mut self.pixels);
-        crop::to_interleaved(&self.pixels, 1.0 / 255.0, 0.0, &mut self.input);
-        let mut logit = [0.0];
-        self.network.run(&self.input, &mut [&mut self.output, &mut logit])?;
+    /// The points that the network sees in each region, whether a face is there or not: that is [`Mesh::presence`].
+    pub fn run(&mut self, regions: &[(PictureView<'_>, NormalizedRegion)]) -> Result<Vec<Mesh>, RuntimeError> {
+        let mut meshes = Vec::with_capacity(regions.len());
+        for batch in regions.chunks(self.network.max_batch()) {
+            for ((picture, region), input) in batch.iter().zip(self.input.chunks_exact_mut(3 * INPUT * INPUT)) {
+                let region = region.to_pixels(picture.width(), picture.height());
+                crop::crop(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Replicate, &mut self.pixels);
+                crop::to_interleaved(&self.pixels, 1.0 / 255.0, 0.0, input);
+            }
+            let input = &self.input[..batch.len() * 3 * INPUT * INPUT];
+            let points = &mut self.points[..batch.len() * 3 * LANDMARKS];
+            let logits = &mut self.logits[..batch.len()];
+            self.network.run(input, &mut [&mut *points, &mut *logits])?;
 
-        let (w, h) = (width as f64, height as f64);
-        let (sin, cos) = region.rotation.sin_cos();
-        let depth = (region.width * cos / w).hypot(region.width * sin / h);
-        let mut points = Box::new([[0.0; 3]; LANDMARKS]);
-        for (point, values) in points.iter_mut().zip(self.output.chunks_exact(3)) {
-            let [x, y, z] = [0, 1, 2].map(|axis| f64::from(values[axis]) / INPUT as f64);
-            let (a, b) = ((x - 0.5) * region.width, (y - 0.5) * region.height);
-            let projected = [(region.cx + a * cos - b * sin) / w, (region.cy + a * sin + b * cos) / h, z * depth];
-            *point = projected.map(|value| value as f32);
+            let outputs = points.chunks_exact(3 * LANDMARKS).zip(logits);
+            meshes.extend(batch.iter().zip(outputs).map(|((picture, region), (points, logit))| Mesh {
+                points: project(points, region, picture.width(), picture.height()),
+                presence: sigmoid(f64::from(*logit)) as f32,
+            }));
         }
-        Ok(Mesh { points, presence: sigmoid(f64::from(logit[0])) as f32 })
+        Ok(meshes)
     }
+}
+
+/// From the network's square to the picture.
+fn project(values: &[f32], region: &NormalizedRegion, width: usize, height: usize) -> Box<[[f32; 3]; LANDMARKS]> {
+    let region = region.to_pixels(width, height);
+    let (w, h) = (width as f64, height as f64);
+    let (sin, cos) = region.rotation.sin_cos();
+    let depth = (region.width * cos / w).hypot(region.width * sin / h);
+    let mut points = Box::new([[0.0; 3]; LANDMARKS]);
+    for (point, values) in points.iter_mut().zip(values.chunks_exact(3)) {
+        let [x, y, z] = [0, 1, 2].map(|axis| f64::from(values[axis]) / INPUT as f64);
+        let (a, b) = ((x - 0.5) * region.width, (y - 0.5) * region.height);
+        let projected = [(region.cx + a * cos - b * sin) / w, (region.cy + a * sin + b * cos) / h, z * depth];
+        *point = projected.map(|value| value as f32);
+    }
+    points
 }
 
 #[cfg(test)]

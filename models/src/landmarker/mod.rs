@@ -15,6 +15,7 @@
 //! Picture mode ([`Landmarker::picture`]) looks with the detector and finds every face. Stream mode
 //! ([`Landmarker::frame`]) follows one face: the detector runs only when none is followed, the region comes from the
 //! previous frame's points, and points are smoothed before scores and pose are computed from them.
+//! [`Landmarker::frames`] does so for frames of several streams at once, each network running once for all of them.
 
 pub mod blendshapes;
 pub mod detector;
@@ -22,6 +23,7 @@ pub mod geometry;
 pub mod landmarks;
 pub mod region;
 pub mod smoothing;
+mod tracker;
 
 use std::time::Duration;
 
@@ -36,7 +38,7 @@ use detector::{Detection, Detector};
 use geometry::{Geometry, GeometryError};
 use landmarks::{Mesh, MeshNetwork};
 use region::NormalizedRegion;
-use smoothing::Smoothing;
+pub use tracker::{Tracker, TrackerOptions};
 
 /// Least probability for a detection to count and for a region to hold a face (MediaPipe's default).
 pub const MIN_CONFIDENCE: f32 = 0.5;
@@ -62,57 +64,6 @@ pub enum LandmarkerError {
     Picture(#[from] PictureLayoutError),
 }
 
-/// How a stream is followed.
-#[derive(Clone, Debug)]
-pub struct TrackerOptions {
-    /// How often, in stream time, the detector looks at the whole picture for further faces while one is followed;
-    /// `None`: never, as MediaPipe. It costs about a fifth of an analysis each time.
-    pub face_count_interval: Option<Duration>,
-}
-
-impl Default for TrackerOptions {
-    fn default() -> Self {
-        Self { face_count_interval: Some(Duration::from_millis(500)) }
-    }
-}
-
-/// What is remembered of a stream.
-#[derive(Default)]
-pub struct Tracker {
-    options: TrackerOptions,
-    region: Option<NormalizedRegion>,
-    smoothing: Smoothing,
-    size: (usize, usize),
-    face_count: usize,
-    counted: Option<Duration>,
-}
-
-impl Tracker {
-    /// A stream of which nothing is known.
-    pub fn new(options: TrackerOptions) -> Self {
-        Self { options, ..Self::default() }
-    }
-
-    /// Forgets the face: the next frame is searched by the detector.
-    pub fn reset(&mut self) {
-        *self = Self::new(self.options.clone());
-    }
-
-    fn lose(&mut self) {
-        self.region = None;
-        self.smoothing = Smoothing::default();
-    }
-
-    fn count_is_due(&self, now: Duration) -> bool {
-        match (self.options.face_count_interval, self.counted) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            // A stream whose clock went back counts again.
-            (Some(interval), Some(counted)) => now.checked_sub(counted).is_none_or(|passed| passed >= interval),
-        }
-    }
-}
-
 /// The face landmarker's networks with what belongs to them.
 pub struct Landmarker {
     detector: Detector,
@@ -120,6 +71,17 @@ pub struct Landmarker {
     blendshapes: BlendshapeNetwork,
     geometry: Geometry,
     scores: bool,
+    max_batch: usize,
+}
+
+/// The next frame of a stream.
+pub struct StreamFrame<'a> {
+    /// What is remembered of the stream.
+    pub tracker: &'a mut Tracker,
+    /// The frame.
+    pub picture: PictureView<'a>,
+    /// Its time in the stream.
+    pub timestamp: Duration,
 }
 
 impl Landmarker {
@@ -132,6 +94,7 @@ impl Landmarker {
             blendshapes: BlendshapeNetwork::load(runtime, &file("face_blendshapes")?)?,
             geometry: Geometry::load(&file("face_geometry")?)?,
             scores: true,
+            max_batch: runtime.info().max_batch,
         })
     }
 
@@ -141,14 +104,17 @@ impl Landmarker {
         self.scores = on;
     }
 
-    /// Runs every network once, on grey: the first run of each sets its memory up (and, on a GPU, chooses its kernels).
+    /// Runs every network on grey, once for every size of batch: the first run of each sets its memory up (and, on a
+    /// GPU, chooses its kernels).
     pub fn warm_up(&mut self) -> Result<(), LandmarkerError> {
         const SIDE: usize = 64;
         let grey = RgbPicture { data: vec![128; 3 * SIDE * SIDE], width: SIDE, height: SIDE };
-        self.detector.detect(&grey.view())?;
         let whole = NormalizedRegion { cx: 0.5, cy: 0.5, width: 1.0, height: 1.0, rotation: 0.0 };
-        let mesh = self.mesh.run(&grey.view(), &whole)?;
-        self.face(mesh, SIDE, SIDE)?;
+        for batch in 1..=self.max_batch {
+            self.detector.detect(&vec![grey.view(); batch])?;
+            let meshes = self.mesh.run(&vec![(grey.view(), whole); batch])?;
+            self.faces(meshes.into_iter().map(|mesh| (mesh, SIDE, SIDE)).collect())?;
+        }
         Ok(())
     }
 
@@ -156,20 +122,18 @@ impl Landmarker {
     pub fn picture(&mut self, picture: &PictureView<'_>, max_faces: usize) -> Result<Vec<Face>, LandmarkerError> {
         crop::check_layout(picture)?;
         let (width, height) = (picture.width(), picture.height());
-        let detections = self.detector.detect(picture)?;
-        let mut faces: Vec<Face> = Vec::new();
-        for detection in detections.iter().take(max_faces.min(MAX_FACES)) {
-            let mesh = self.mesh.run(picture, &detection.region(width, height))?;
-            if mesh.presence <= MIN_CONFIDENCE {
-                continue;
-            }
-            let face = self.face(mesh, width, height)?;
-            let here = face.bounding_box();
-            if faces.iter().all(|other| overlap(&other.bounding_box(), &here) <= SAME_FACE) {
-                faces.push(face);
+        let detections = self.detector.detect(&[*picture])?.concat();
+        let regions = detections.iter().take(max_faces.min(MAX_FACES)).map(|found| found.region(width, height));
+        let mut meshes: Vec<Mesh> = Vec::new();
+        for mesh in self.mesh.run(&regions.map(|region| (*picture, region)).collect::<Vec<_>>())? {
+            let here = mesh.bounding_box();
+            if mesh.presence > MIN_CONFIDENCE
+                && meshes.iter().all(|other| overlap(&other.bounding_box(), &here) <= SAME_FACE)
+            {
+                meshes.push(mesh);
             }
         }
-        Ok(faces)
+        self.faces(meshes.into_iter().map(|mesh| (mesh, width, height)).collect())
     }
 
     /// The next frame of a stream. `timestamp` grows from frame to frame (smoothing needs it); a frame whose
@@ -180,85 +144,146 @@ impl Landmarker {
         picture: &PictureView<'_>,
         timestamp: Duration,
     ) -> Result<FrameAnalysis, LandmarkerError> {
-        crop::check_layout(picture)?;
-        let (width, height) = (picture.width(), picture.height());
-        if tracker.size != (width, height) {
-            // Turned or rescaled in mid-stream: what was known lies elsewhere now.
-            tracker.lose();
-            tracker.size = (width, height);
-        }
-
-        let (region, detections) = match tracker.region {
-            Some(region) => (Some(region), None),
-            None => {
-                let detections = self.detector.detect(picture)?;
-                (detections.first().map(|best| best.region(width, height)), Some(detections))
-            }
-        };
-        let mesh = match region {
-            Some(region) => Some(self.mesh.run(picture, &region)?).filter(|mesh| mesh.presence > MIN_CONFIDENCE),
-            None => None,
-        };
-        let Some(mut mesh) = mesh else {
-            tracker.lose();
-            tracker.face_count = 0;
-            tracker.counted = None;
-            return Ok(FrameAnalysis { face: None, face_count: 0, width, height });
-        };
-
-        // The next region comes from the points as they are, before smoothing.
-        tracker.region = Some(mesh.region(width, height));
-        if detections.is_some() || tracker.count_is_due(timestamp) {
-            tracker.face_count = self.count(picture, detections, &mesh)?;
-            tracker.counted = Some(timestamp);
-        }
-        tracker.smoothing.apply(&mut mesh.points, width, height, timestamp);
-        let face = self.face(mesh, width, height)?;
-        Ok(FrameAnalysis { face: Some(face), face_count: tracker.face_count.max(1), width, height })
+        Ok(self.frames(&mut [StreamFrame { tracker, picture: *picture, timestamp }])?.swap_remove(0))
     }
 
-    /// How many faces there are besides the one that is followed, itself included. A detection counts only when the
-    /// landmark network agrees that there is a face, as it would with MediaPipe's `num_faces`.
+    /// The next frames of several streams, in their order: each network runs once for all of them (once for as many as
+    /// it takes at a time). After an error all of them can be given again.
+    pub fn frames(&mut self, frames: &mut [StreamFrame<'_>]) -> Result<Vec<FrameAnalysis>, LandmarkerError> {
+        for frame in frames.iter() {
+            crop::check_layout(&frame.picture)?;
+        }
+        for StreamFrame { tracker, picture, .. } in frames.iter_mut() {
+            let size = (picture.width(), picture.height());
+            if tracker.size != size {
+                // Turned or rescaled in mid-stream: what was known lies elsewhere now.
+                tracker.lose();
+                tracker.size = size;
+            }
+        }
+
+        let searched = frames.iter().map(|frame| frame.tracker.region.is_none().then_some(frame.picture));
+        let detections = sparse(searched, |pictures| self.detector.detect(&pictures))?;
+        let regions = frames.iter().zip(&detections).map(|(StreamFrame { tracker, picture, .. }, detections)| {
+            let region = match detections {
+                Some(found) => found.first().map(|best| best.region(picture.width(), picture.height())),
+                None => tracker.region,
+            };
+            Some((*picture, region?))
+        });
+        let mut meshes = sparse(regions, |regions| self.mesh.run(&regions))?;
+
+        for (StreamFrame { tracker, picture, .. }, mesh) in frames.iter_mut().zip(&mut meshes) {
+            mesh.take_if(|mesh| mesh.presence <= MIN_CONFIDENCE);
+            match mesh {
+                // The next region comes from the points as they are, before smoothing.
+                Some(mesh) => tracker.region = Some(mesh.region(picture.width(), picture.height())),
+                None => {
+                    tracker.lose();
+                    tracker.face_count = 0;
+                    tracker.counted = None;
+                }
+            }
+        }
+        self.count(frames, detections, &meshes)?;
+
+        let followed = frames.iter_mut().zip(meshes).map(|(frame, mesh)| {
+            let (mut mesh, width, height) = (mesh?, frame.picture.width(), frame.picture.height());
+            frame.tracker.smoothing.apply(&mut mesh.points, width, height, frame.timestamp);
+            Some((mesh, width, height))
+        });
+        let faces = sparse(followed, |meshes| self.faces(meshes))?;
+        Ok(frames
+            .iter()
+            .zip(faces)
+            .map(|(StreamFrame { tracker, picture, .. }, face)| FrameAnalysis {
+                face_count: if face.is_some() { tracker.face_count.max(1) } else { 0 },
+                face,
+                width: picture.width(),
+                height: picture.height(),
+            })
+            .collect())
+    }
+
+    /// How many faces there are besides those that are followed, themselves included, where that is to be known. A
+    /// detection counts only when the landmark network agrees that there is a face, as it would with MediaPipe's
+    /// `num_faces`.
     fn count(
         &mut self,
-        picture: &PictureView<'_>,
-        detections: Option<Vec<Detection>>,
-        followed: &Mesh,
-    ) -> Result<usize, LandmarkerError> {
-        let (width, height) = (picture.width(), picture.height());
-        let detections = match detections {
-            Some(detections) => detections,
-            None => self.detector.detect(picture)?,
-        };
-        let mut boxes = vec![followed.bounding_box()];
-        for detection in detections.iter().take(MAX_FACES) {
-            // The detector's box is a little larger than the mesh's.
-            if boxes.iter().any(|known| overlap(known, &detection.bounding_box()) > 0.3) {
-                continue;
-            }
-            let mesh = self.mesh.run(picture, &detection.region(width, height))?;
-            let here = mesh.bounding_box();
-            if mesh.presence > MIN_CONFIDENCE && boxes.iter().all(|known| overlap(known, &here) <= SAME_FACE) {
-                boxes.push(here);
+        frames: &mut [StreamFrame<'_>],
+        detections: Vec<Option<Vec<Detection>>>,
+        followed: &[Option<Mesh>],
+    ) -> Result<(), LandmarkerError> {
+        let searched = frames.iter().zip(&detections).zip(followed).map(|((frame, detections), followed)| {
+            let is_due = followed.is_some() && detections.is_none() && frame.tracker.count_is_due(frame.timestamp);
+            is_due.then_some(frame.picture)
+        });
+        let looked = sparse(searched, |pictures| self.detector.detect(&pictures))?;
+
+        // The detector's box is a little larger than the mesh's.
+        let is_known = |known: &Rect, detection: &Detection| overlap(known, &detection.bounding_box()) > 0.3;
+        let mut others: Vec<(usize, Detection)> = Vec::new();
+        for (index, found) in detections.into_iter().zip(looked).map(|(first, second)| first.or(second)).enumerate() {
+            let (Some(found), Some(followed)) = (found, &followed[index]) else { continue };
+            let StreamFrame { tracker, timestamp, .. } = &mut frames[index];
+            tracker.face_count = 1;
+            tracker.counted = Some(*timestamp);
+            let here = followed.bounding_box();
+            let others_of_this = found.into_iter().take(MAX_FACES).filter(|detection| !is_known(&here, detection));
+            others.extend(others_of_this.map(|detection| (index, detection)));
+        }
+        let regions: Vec<_> = others
+            .iter()
+            .map(|(index, detection)| {
+                let picture = frames[*index].picture;
+                (picture, detection.region(picture.width(), picture.height()))
+            })
+            .collect();
+        let meshes = self.mesh.run(&regions)?;
+
+        let mut boxes: Vec<Vec<Rect>> =
+            followed.iter().map(|mesh| mesh.iter().map(Mesh::bounding_box).collect()).collect();
+        for ((index, detection), mesh) in others.iter().zip(meshes) {
+            let (known, here) = (&mut boxes[*index], mesh.bounding_box());
+            if mesh.presence > MIN_CONFIDENCE
+                && !known.iter().any(|known| is_known(known, detection))
+                && known.iter().all(|known| overlap(known, &here) <= SAME_FACE)
+            {
+                known.push(here);
+                frames[*index].tracker.face_count = known.len();
             }
         }
-        Ok(boxes.len())
+        Ok(())
     }
 
-    fn face(&mut self, mesh: Mesh, width: usize, height: usize) -> Result<Face, LandmarkerError> {
-        let blendshapes = match self.scores {
-            true => self.blendshapes.run(&mesh.points, width, height)?,
-            false => [0.0; BLENDSHAPES],
-        };
-        let matrix = self.geometry.pose(&mesh.points, width, height);
-        Ok(Face { landmarks: mesh.points, blendshapes, matrix, presence: mesh.presence })
+    /// Scores and pose of meshes, each with the width and height of its picture.
+    fn faces(&mut self, meshes: Vec<(Mesh, usize, usize)>) -> Result<Vec<Face>, LandmarkerError> {
+        let sized: Vec<_> = meshes.iter().map(|(mesh, width, height)| (&*mesh.points, *width, *height)).collect();
+        let scores = if self.scores { self.blendshapes.run(&sized)? } else { vec![[0.0; BLENDSHAPES]; sized.len()] };
+        let faces = meshes.into_iter().zip(scores).map(|((mesh, width, height), blendshapes)| Face {
+            matrix: self.geometry.pose(&mesh.points, width, height),
+            landmarks: mesh.points,
+            blendshapes,
+            presence: mesh.presence,
+        });
+        Ok(faces.collect())
     }
 
     /// Runs the detector alone; for measurements.
     pub fn detect(&mut self, picture: &PictureView<'_>) -> Result<usize, LandmarkerError> {
         crop::check_layout(picture)?;
-        Ok(self.detector.detect(picture)?.len())
+        Ok(self.detector.detect(&[*picture])?.concat().len())
     }
+}
+
+/// Runs on those that are there, all together, and puts the results where they belong.
+fn sparse<T, R, E>(
+    items: impl Iterator<Item = Option<T>>,
+    run: impl FnOnce(Vec<T>) -> Result<Vec<R>, E>,
+) -> Result<Vec<Option<R>>, E> {
+    let (there, items): (Vec<bool>, Vec<Option<T>>) = items.map(|item| (item.is_some(), item)).unzip();
+    let mut results = run(items.into_iter().flatten().collect())?.into_iter();
+    Ok(there.into_iter().map(|is_there| is_there.then(|| results.next()).flatten()).collect())
 }
 
 /// Intersection over union.
@@ -276,24 +301,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn results_come_back_to_their_places() {
+        let items = [Some(1), None, Some(3), None];
+        let doubled = |items: Vec<i32>| Ok::<_, ()>(items.into_iter().map(|item| 2 * item).collect());
+        assert_eq!(sparse(items.into_iter(), doubled), Ok(vec![Some(2), None, Some(6), None]));
+        assert_eq!(sparse([None::<i32>].into_iter(), |_| Err::<Vec<i32>, _>("failed")), Err("failed"));
+    }
+
+    #[test]
     fn overlap_is_intersection_over_union() {
         let square = |x: f32| Rect { x, y: 0.0, width: 1.0, height: 1.0 };
         assert_eq!(overlap(&square(0.0), &square(0.0)), 1.0);
         assert_eq!(overlap(&square(0.0), &square(0.5)), 0.5 / 1.5);
         assert_eq!(overlap(&square(0.0), &square(2.0)), 0.0);
         assert_eq!(overlap(&Rect::default(), &Rect::default()), 0.0);
-    }
-
-    #[test]
-    fn counting_is_due_at_the_interval() {
-        let at = Duration::from_millis;
-        let mut tracker = Tracker::new(TrackerOptions { face_count_interval: Some(at(500)) });
-        assert!(tracker.count_is_due(at(0)));
-        tracker.counted = Some(at(1000));
-        assert!(!tracker.count_is_due(at(1499)));
-        assert!(tracker.count_is_due(at(1500)));
-        assert!(tracker.count_is_due(at(10)), "the clock went back");
-        tracker.options.face_count_interval = None;
-        assert!(!tracker.count_is_due(at(9999)));
     }
 }

@@ -37,7 +37,7 @@ fn nothing_under_the_agpl_is_a_default() {
 fn a_broken_manifest_says_what_is_wrong() {
     assert!(rejected(|t| t.replacen("format = 1", "format = 2", 1)).contains("format 2"));
     assert!(rejected(|t| t.replacen("kind = ", "sort = ", 1)).contains("sort"));
-    assert!(rejected(|t| t.replacen("sha256 = \"9459", "sha256 = \"XYZ", 1)).contains("face_detector"));
+    assert!(rejected(|t| t.replacen("sha256 = \"0be1", "sha256 = \"XYZ", 1)).contains("face_detector"));
     assert!(rejected(|t| t.replacen("id = \"face_landmarks\"", "id = \"face_detector\"", 1)).contains("twice"));
     assert!(rejected(|t| t.replace("from = [\"face_detector_tflite\"]", "from = [\"nowhere\"]")).contains("nowhere"));
     assert!(

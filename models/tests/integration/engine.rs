@@ -8,16 +8,20 @@ use std::time::Duration;
 
 use vision_core::picture::{Picture, RgbPicture};
 use vision_models::engine::{Engine, EngineError, EngineOptions, FaceStream, StreamOptions, StreamResult};
-use vision_models::runtime::Provider;
+use vision_models::runtime::{Provider, RuntimeOptions};
 
 use crate::support::{empty_room, picture, shared};
 
 const SOON: Duration = Duration::from_secs(60);
 
 fn engine(workers: usize) -> Arc<Engine> {
-    let options =
-        EngineOptions { provider: Provider::Cpu, workers: NonZeroUsize::new(workers), ..EngineOptions::default() };
-    Engine::open(&options).unwrap()
+    batching(workers, 1)
+}
+
+fn batching(workers: usize, max_batch: usize) -> Arc<Engine> {
+    let runtime = RuntimeOptions { max_batch: NonZeroUsize::new(max_batch), ..Provider::Cpu.into() };
+    let (workers, batch_wait) = (NonZeroUsize::new(workers), Duration::from_millis(100));
+    Engine::open(&EngineOptions { runtime, workers, batch_wait, ..EngineOptions::default() }).unwrap()
 }
 
 type Results = Receiver<Result<StreamResult, EngineError>>;
@@ -35,7 +39,9 @@ fn stream(engine: &Engine) -> (FaceStream, Results) {
 fn what_is_in_use_is_told() {
     let engine = engine(1);
     let info = engine.info();
-    assert_eq!((info.provider, info.workers), (Provider::Cpu, 1));
+    assert_eq!((info.runtime.provider, info.workers), (Provider::Cpu, 1));
+    assert_eq!((info.runtime.device_id, info.runtime.max_batch), (None, 1));
+    assert!(info.runtime.version.starts_with("1."), "{}", info.runtime.version);
     let in_use: Vec<_> = info.models.iter().filter(|listing| listing.in_use).map(|listing| listing.id).collect();
     for id in ["face_detector", "face_landmarks", "face_blendshapes", "face_geometry", "onnxruntime"] {
         assert!(in_use.contains(&id), "{in_use:?}");
@@ -55,12 +61,15 @@ fn a_chosen_embedding_is_the_one_in_use() {
 
 #[test]
 fn a_provider_that_is_not_there_is_an_error_and_auto_is_not() {
-    let open = |provider| Engine::open(&EngineOptions { provider, ..EngineOptions::default() });
-    assert_ne!(open(Provider::Auto).unwrap().info().provider, Provider::Auto);
+    let open =
+        |provider: Provider| Engine::open(&EngineOptions { runtime: provider.into(), ..EngineOptions::default() });
+    assert_ne!(open(Provider::Auto).unwrap().info().runtime.provider, Provider::Auto);
     // The library of the set-up is the processor's.
     for provider in [Provider::Cuda, Provider::TensorRt] {
         let error = open(provider).err().unwrap().to_string();
-        assert!(error.contains(provider.name()) && error.contains("choose auto or cpu"), "{error}");
+        for remedy in [provider.name(), "ONNXRUNTIME_LIBRARY", "choose auto or cpu"] {
+            assert!(error.contains(remedy), "{error}");
+        }
     }
 }
 

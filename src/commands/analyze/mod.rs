@@ -64,7 +64,7 @@ pub fn run(config: &Config, arguments: Arguments, out: &mut impl Write) -> Resul
     let library = GestureLibrary::load(&config.challenge.folders)?;
     let gestures = choose(&library, &arguments.gestures)?;
     let folder = ModelFolder::find(config.analysis.models_folder.as_deref())?;
-    let runtime = Runtime::in_folder(&folder, config.analysis.provider, None)?;
+    let runtime = Runtime::open(&folder, &config.analysis.runtime)?;
     let mut landmarker = Landmarker::load(&runtime, &folder)?;
     let mut tracker = Tracker::new(TrackerOptions { face_count_interval: Some(config.analysis.face_count_interval) });
 
