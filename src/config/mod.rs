@@ -130,6 +130,8 @@ impl Config {
             },
             analysis: Analysis {
                 max_rate: r.in_range("analysis.max_rate", 1.0, 60.0),
+                idle_rate: r.in_range("analysis.idle_rate", 0.5, 60.0),
+                every_frame: r.required("analysis.every_frame"),
                 provider: r.required("analysis.provider"),
                 workers: r.optional("analysis.workers"),
                 models_folder: r.optional("analysis.models_folder"),

@@ -70,6 +70,8 @@ pub const SETTINGS: &[Setting] = &[
     s("media.codecs", "VIDEO_CODECS", "VP8,H264", "Codecs to use, the preferred one first."),
 
     s("analysis.max_rate", "ANALYSIS_MAX_RATE", "15", "Greatest number of frames per second of a flow that the networks look at, 1 to 60."),
+    s("analysis.idle_rate", "ANALYSIS_IDLE_RATE", "5", "The same while no gesture is asked for, 0.5 to 60."),
+    s("analysis.every_frame", "ANALYSIS_EVERY_FRAME", "false", "In a gesture look at every frame of `analysis.max_rate`. Otherwise every second one is left out while the gesture's signal does not move, and looked at late when it turns out that it did."),
     s("analysis.provider", "EXECUTION_PROVIDER", "auto", "Where the networks run: auto, cpu, cuda, tensorrt. auto is CUDA where it loads, else the processor."),
     s("analysis.workers", "ANALYSIS_WORKERS", "", "Inference threads. Unset: one per processor core, four at most."),
     s("analysis.models_folder", "VISION_MODELS_DIR", "", "Folder with the networks. Unset: found beside the program or the sources."),

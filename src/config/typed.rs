@@ -128,6 +128,8 @@ pub struct Media {
 #[allow(missing_docs)]
 pub struct Analysis {
     pub max_rate: f32,
+    pub idle_rate: f32,
+    pub every_frame: bool,
     pub provider: Provider,
     pub workers: Option<NonZeroUsize>,
     pub models_folder: Option<PathBuf>,

@@ -168,6 +168,17 @@ pub enum Stage {
     Decided(Outcome),
 }
 
+/// What the flow has to know of the subject's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: no frame has to be looked at.
+    Nothing,
+    /// Whether somebody is there, and where.
+    Presence,
+    /// How a gesture goes on.
+    Gesture,
+}
+
 /// A gesture of a challenge.
 #[derive(Clone)]
 pub struct Drawn {
@@ -258,6 +269,23 @@ impl Machine {
     pub fn gesture(&self) -> Option<(&str, usize, usize)> {
         let State::Challenge(index) = self.state else { return None };
         Some((&self.challenge.get(index)?.gesture.id, index, self.challenge.len()))
+    }
+
+    /// What has to be known of the subject's frames now.
+    pub fn need(&self) -> Need {
+        match self.state {
+            _ if self.media_seen.is_none() => Need::Nothing,
+            State::Starting => Need::Presence,
+            State::Challenge(_) => Need::Gesture,
+            _ => Need::Nothing,
+        }
+    }
+
+    /// How far this frame is from changing the gesture now asked for ([`GestureRun::distance`]); none without a gesture or
+    /// a face.
+    pub fn distance(&self, analysis: &FrameAnalysis) -> Option<f64> {
+        let face = analysis.face.as_ref()?;
+        Some(self.run.as_ref()?.distance(&Signals::of(face, self.settings.mirror_input)))
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.
