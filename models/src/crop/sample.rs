@@ -176,6 +176,16 @@ impl Source for Rgb<'_> {
     }
 }
 
+/// A sample and its right neighbour in lanes of 16 bits, so that one multiplication by up to 64 weighs both. A plane that
+/// ends with the sample has no neighbour, and no weight for it.
+#[inline(always)]
+fn pair(plane: &[u8], start: usize) -> u32 {
+    match plane.get(start..start + 2) {
+        Some(two) => u32::from(two[0]) | u32::from(two[1]) << 16,
+        None => u32::from(plane[start]),
+    }
+}
+
 /// Planar YUV.
 pub(super) struct Yuv<'a> {
     view: &'a I420View<'a>,
@@ -199,27 +209,24 @@ impl<'a> Yuv<'a> {
 impl Source for Yuv<'_> {
     #[inline(always)]
     fn sample<const INNER: bool>(&self, [sx, sy]: [i32; 2]) -> [u8; 3] {
-        let (x, right, fx) = self.luma[0].between::<INNER>(sx);
+        let (x, _, fx) = self.luma[0].between::<INNER>(sx);
         let (y, below, fy) = self.luma[1].between::<INNER>(sy);
-        let blend = |start: usize| {
-            let value = |start: usize| i32::from(self.view.y[start]);
-            value(start) * (ONE - fx) + value(start + right) * fx
-        };
-        let luma = blend(x + y) * (ONE - fy) + blend(x + y + below) * fy; // 1/1024
+        // Both columns at once, then one row of two.
+        let column = pair(self.view.y, x + y) * (ONE - fy) as u32 + pair(self.view.y, x + y + below) * fy as u32;
+        let luma = (column & 0xFFFF) as i32 * (ONE - fx) + (column >> 16) as i32 * fx; // 1/1024
 
         // Chroma sample (i, j) lies at luma (2i + 0.5, 2j + 0.5): half the coordinate less a quarter, in 64ths. Both
-        // planes are weighed at once, in lanes of 32 bits.
+        // planes are weighed at once.
         let sited = |s: i32, axis: &Axis| {
             let at = s - ONE / 2;
             if INNER { at } else { at.clamp(0, axis.last << (BITS + 1)) }
         };
-        let (x, right, fx) = self.chroma[0].between::<INNER>(sited(sx, &self.chroma[0]));
+        let (x, _, fx) = self.chroma[0].between::<INNER>(sited(sx, &self.chroma[0]));
         let (y, below, fy) = self.chroma[1].between::<INNER>(sited(sy, &self.chroma[1]));
-        let blend = |start: usize| {
-            let value = |start: usize| u64::from(self.view.u[start]) | u64::from(self.view.v[start]) << 32;
-            value(start) * (2 * ONE - fx) as u64 + value(start + right) * fx as u64
-        };
-        let chroma = blend(x + y) * (2 * ONE - fy) as u64 + blend(x + y + below) * fy as u64; // 1/4096
+        let row = |start: usize| u64::from(pair(self.view.u, start)) | u64::from(pair(self.view.v, start)) << 32;
+        let columns = row(x + y) * (2 * ONE - fy) as u64 + row(x + y + below) * fy as u64;
+        const LEFT: u64 = 0xFFFF_0000_FFFF;
+        let chroma = (columns & LEFT) * (2 * ONE - fx) as u64 + (columns >> 16 & LEFT) * fx as u64; // 1/4096
         yuv_to_rgb(luma, chroma as u32 as i32 >> 2, (chroma >> 34) as i32)
     }
 
