@@ -381,6 +381,8 @@ fn ask_at_once(pipeline: &gst::Pipeline) {
             let session: glib::Object = element.property("internal-session");
             session.set_property("rtcp-min-interval", REPORT_INTERVAL.as_nanos() as u64);
             session.set_property("bandwidth", REPORT_BANDWIDTH);
+            // by itself one for every frame; a sender needs no more than browsers send
+            session.set_property("twcc-feedback-interval", REPORT_INTERVAL.as_nanos() as u64);
         }
     });
 }
