@@ -7,12 +7,22 @@
 
 use std::time::Duration;
 
-use super::pace::Pace;
-use super::state::Need;
+use crate::pace::Pace;
 
 /// A signal rests when at least this much of its distance to what changes the gesture is left after two frames. In the
-/// recordings of `tests` all gestures complete on the same frames up to 0.67; this leaves room.
+/// recordings of `models/tests` all gestures complete on the same frames up to 0.67; this leaves room.
 const RESTS: f64 = 0.8;
+
+/// What has to be known of a subject's frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: no frame has to be looked at.
+    Nothing,
+    /// Whether somebody is there, and where.
+    Presence,
+    /// How a gesture goes on.
+    Gesture,
+}
 
 /// What is known of a subject's frames, and what of them has to be.
 pub struct Attention<F> {

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vision_core::attention::Need;
 use vision_core::face::FrameAnalysis;
 use vision_core::gestures::{Gesture, GestureRun, Signals};
 use vision_core::position::{PositionLimits, Warning};
@@ -166,17 +167,6 @@ pub enum Stage {
     Checking,
     /// Decided.
     Decided(Outcome),
-}
-
-/// What the flow has to know of the subject's frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Nothing: no frame has to be looked at.
-    Nothing,
-    /// Whether somebody is there, and where.
-    Presence,
-    /// How a gesture goes on.
-    Gesture,
 }
 
 /// A gesture of a challenge.

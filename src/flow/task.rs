@@ -7,14 +7,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use vision_core::attention::{Attention, Need};
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
 
-use super::attention::Attention;
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
-use super::state::{Action, Drawn, Event, Machine, Need, Settings, State};
+use super::state::{Action, Drawn, Event, Machine, Settings, State};
 use super::verify;
 use super::words::Words;
 use crate::app::Services;

@@ -164,8 +164,8 @@ impl Landmarker {
         Ok(faces)
     }
 
-    /// The next frame of a stream. `timestamp` grows from frame to frame (smoothing needs it); a frame whose
-    /// timestamp does not is not smoothed.
+    /// The next frame of a stream. `timestamp` grows from frame to frame (smoothing needs it), with one exception: a frame
+    /// that was left out may come after the next one. Any other frame whose timestamp does not grow is not smoothed.
     pub fn frame(
         &mut self,
         tracker: &mut Tracker,
@@ -198,9 +198,12 @@ impl Landmarker {
             return Ok(FrameAnalysis { face: None, face_count: 0, width, height });
         };
 
-        // The next region comes from the points as they are, before smoothing.
-        tracker.region = Some(mesh.region(width, height));
-        if detections.is_some() || tracker.count_is_due(timestamp) {
+        let late = tracker.smoothing.is_late(timestamp);
+        if !late {
+            // The next region comes from the points as they are, before smoothing.
+            tracker.region = Some(mesh.region(width, height));
+        }
+        if detections.is_some() || !late && tracker.count_is_due(timestamp) {
             tracker.face_count = self.count(picture, detections, &mesh)?;
             tracker.counted = Some(timestamp);
         }
