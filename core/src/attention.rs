@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::pace::Pace;
 
-/// A signal rests when at least this much of its distance to what changes the gesture is left after two frames. In the
-/// recordings of `models/tests` all gestures complete on the same frames up to 0.67; this leaves room.
+/// A signal rests when at least this much of its distance to what changes the gesture is left. With the signals that were
+/// recorded of the test clips all 92 gestures complete on the same frames with any value from 0.67 to 0.9.
 const RESTS: f64 = 0.8;
 
 /// What has to be known of a subject's frames.
