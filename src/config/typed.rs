@@ -139,6 +139,8 @@ pub struct Media {
 #[allow(missing_docs)]
 pub struct Analysis {
     pub max_rate: f32,
+    pub idle_rate: f32,
+    pub every_frame: bool,
     pub runtime: RuntimeOptions,
     pub batch_wait: Duration,
     pub workers: Option<NonZeroUsize>,

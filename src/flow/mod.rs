@@ -8,11 +8,9 @@
 //! | `task` | the owner task: carries out the machine's actions |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
-//! | `pace` | how many frames per second go to the networks |
 //! | [`registry`] | which flows there are |
 
 pub mod outcome;
-mod pace;
 pub mod registry;
 pub mod state;
 mod task;

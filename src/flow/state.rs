@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use vision_core::attention::Need;
 use vision_core::face::FrameAnalysis;
 use vision_core::gestures::{Gesture, GestureRun, Signals};
 use vision_core::position::{PositionLimits, Warning};
@@ -258,6 +259,23 @@ impl Machine {
     pub fn gesture(&self) -> Option<(&str, usize, usize)> {
         let State::Challenge(index) = self.state else { return None };
         Some((&self.challenge.get(index)?.gesture.id, index, self.challenge.len()))
+    }
+
+    /// What has to be known of the subject's frames now.
+    pub fn need(&self) -> Need {
+        match self.state {
+            _ if self.media_seen.is_none() => Need::Nothing,
+            State::Starting => Need::Presence,
+            State::Challenge(_) => Need::Gesture,
+            _ => Need::Nothing,
+        }
+    }
+
+    /// How far this frame is from changing the gesture now asked for ([`GestureRun::distance`]); none without a gesture or
+    /// a face.
+    pub fn distance(&self, analysis: &FrameAnalysis) -> Option<f64> {
+        let face = analysis.face.as_ref()?;
+        Some(self.run.as_ref()?.distance(&Signals::of(face, self.settings.mirror_input)))
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.

@@ -388,6 +388,8 @@ fn be_prompt(pipeline: &gst::Pipeline) {
                 let session: glib::Object = element.property("internal-session");
                 session.set_property("rtcp-min-interval", REPORT_INTERVAL.as_nanos() as u64);
                 session.set_property("bandwidth", REPORT_BANDWIDTH);
+                // by itself one for every frame; a sender needs no more than browsers send
+                session.set_property("twcc-feedback-interval", REPORT_INTERVAL.as_nanos() as u64);
             }
             Some("dtlsenc") => handshake::repeat(element),
             _ => (),
