@@ -82,10 +82,12 @@ impl ModelSettings {
         }
     }
 
-    pub(crate) fn open(&self) -> Result<(ModelFolder, Runtime), OpenError> {
-        let folder = ModelFolder::find(self.models.as_deref().map(Path::new))?;
-        let runtime = Runtime::in_folder(&folder, self.device.into(), None)?;
-        Ok((folder, runtime))
+    pub(crate) fn folder(&self) -> Result<ModelFolder, OpenError> {
+        Ok(ModelFolder::find(self.models.as_deref().map(Path::new))?)
+    }
+
+    pub(crate) fn runtime(&self, folder: &ModelFolder) -> Result<Runtime, OpenError> {
+        Ok(Runtime::in_folder(folder, self.device.into(), None)?)
     }
 }
 

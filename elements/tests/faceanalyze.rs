@@ -169,7 +169,7 @@ fn the_interval_is_kept_and_frames_between_carry_nothing() {
 fn late_frames_pass_without_analysis() {
     let video = Video::face(VideoFormat::I420, 160, 120);
     let (mut harness, _bus) = harness("faceanalyze device=cpu", &video.caps());
-    let mut carried = |harness: &mut gst_check::Harness, n: u64| {
+    let carried = |harness: &mut gst_check::Harness, n: u64| {
         FaceMeta::of(&harness.push_and_pull(video.at(FRAME * n)).unwrap()).is_some()
     };
     assert!(carried(&mut harness, 0));
@@ -189,7 +189,7 @@ fn late_frames_pass_without_analysis() {
 fn after_a_flush_and_in_a_new_segment_time_starts_anew() {
     let video = Video::face(VideoFormat::Nv12, 160, 120);
     let (mut harness, _bus) = harness("faceanalyze device=cpu interval=10000000000", &video.caps());
-    let mut carried = |harness: &mut gst_check::Harness, n: u64| {
+    let carried = |harness: &mut gst_check::Harness, n: u64| {
         FaceMeta::of(&harness.push_and_pull(video.at(FRAME * n)).unwrap()).is_some()
     };
     assert_eq!([100, 101].map(|n| carried(&mut harness, n)), [true, false]);
@@ -218,7 +218,7 @@ fn frames_without_times_are_taken_one_after_the_other() {
 fn outputs_can_be_left_out() {
     let video = Video::face(VideoFormat::Rgb, 321, 241);
     let (mut harness, _bus) = harness("faceanalyze device=cpu landmarks=false blendshapes=false", &video.caps());
-    let mut face_fields = |n: u64| {
+    let face_fields = |harness: &mut gst_check::Harness, n: u64| {
         let out = harness.push_and_pull(video.at(FRAME * n)).unwrap();
         let meta = gst::meta::CustomMeta::from_buffer(&out, "VisionFaceMeta").unwrap();
         let faces = meta.structure().get::<gst::Array>("faces").unwrap();
@@ -226,9 +226,9 @@ fn outputs_can_be_left_out() {
         let scores = seen(&out).first().unwrap().blendshapes;
         (["landmarks", "blendshapes", "matrix"].map(|name| face.has_field(name)), scores.iter().any(|it| *it > 0.0))
     };
-    assert_eq!(face_fields(0), ([false, false, true], false));
+    assert_eq!(face_fields(&mut harness, 0), ([false, false, true], false));
     element(&harness).set_property("blendshapes", true);
-    assert_eq!(face_fields(1), ([false, true, true], true));
+    assert_eq!(face_fields(&mut harness, 1), ([false, true, true], true));
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn what_is_not_rtp_passes_and_says_nothing() {
 #[test]
 fn a_new_stream_is_upright_until_told_otherwise() {
     let mut harness = harness(caps(Some((11, false))));
-    let mut turned = |harness: &mut gst_check::Harness, byte: u8| {
+    let turned = |harness: &mut gst_check::Harness, byte: u8| {
         harness.push(packet(1, Some((11, byte)))).unwrap();
         tags(harness)
     };
@@ -181,7 +181,7 @@ fn videoflip_forgets_with_a_new_stream() {
     let caps = gst::Caps::builder("video/x-raw").field("format", "I420").field("width", 64i32).field("height", 32i32);
     let caps = caps.field("framerate", gst::Fraction::new(10, 1)).build();
     harness.set_src_caps(caps.clone());
-    let mut width = |harness: &mut gst_check::Harness| {
+    let width = |harness: &mut gst_check::Harness| {
         harness.push_and_pull(gst::Buffer::with_size(64 * 32 * 3 / 2).unwrap()).unwrap();
         let caps = harness.sinkpad().unwrap().current_caps().unwrap();
         caps.structure(0).unwrap().get::<i32>("width").unwrap()

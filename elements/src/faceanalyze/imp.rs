@@ -256,7 +256,8 @@ impl BaseTransformImpl for FaceAnalyze {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let (folder, runtime) = settings.models.open()?;
+        let folder = settings.models.folder()?;
+        let runtime = settings.models.runtime(&folder)?;
         let mut landmarker = Landmarker::load(&runtime, &folder).map_err(OpenError::from)?;
         landmarker.warm_up().map_err(OpenError::from)?;
         gst::info!(CAT, imp = self, "models of {}, device {}", folder.path().display(), runtime.provider());

@@ -166,7 +166,7 @@ impl BaseTransformImpl for FaceEmbed {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let (folder, runtime) = settings.models.open()?;
+        let folder = settings.models.folder()?;
         let model = match &settings.model {
             Some(id) => folder.resolve(id).map_err(OpenError::from)?,
             None => {
@@ -174,6 +174,7 @@ impl BaseTransformImpl for FaceEmbed {
                 present.next().ok_or_else(|| OpenError::NoEmbedding(folder.path().display().to_string()))?
             }
         };
+        let runtime = settings.models.runtime(&folder)?;
         let embedder = Embedder::load(&runtime, &model).map_err(OpenError::from)?;
         gst::info!(CAT, imp = self, "network {}, device {}", embedder.model(), runtime.provider());
         *lock(&self.state) = State { embedder: Some(embedder), ..State::default() };

@@ -145,7 +145,10 @@ impl BaseTransformImpl for FaceSpoof {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let (folder, runtime) = settings.models.open()?;
+        let folder = settings.models.folder()?;
+        // It may well be missing: found out before anything is loaded.
+        folder.resolve(MODEL).map_err(OpenError::from)?;
+        let runtime = settings.models.runtime(&folder)?;
         let antispoof = Antispoof::load(&runtime, &folder).map_err(OpenError::from)?;
         gst::info!(CAT, imp = self, "network {MODEL}, device {}", runtime.provider());
         *lock(&self.state) = State { antispoof: Some(antispoof), ..State::default() };
