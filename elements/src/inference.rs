@@ -132,6 +132,6 @@ impl OpenError {
 // The errors' own words name the remedy.
 impl From<OpenError> for gst::ErrorMessage {
     fn from(error: OpenError) -> Self {
-        gst::error_msg!(error.code(), ["{error}"])
+        gst::error_msg!(error.code(), ("{error}"))
     }
 }

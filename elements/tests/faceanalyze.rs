@@ -253,9 +253,10 @@ fn the_meta_goes_through_conversion_scaling_queues_and_tees() {
     appsrc.set_property("caps", video.caps());
     pipeline.set_state(gst::State::Playing).unwrap();
     for n in 0..2 {
-        appsrc.emit_by_name::<gst::FlowReturn>("push-buffer", &[&video.at(FRAME * n)]);
+        let flow = appsrc.emit_by_name::<gst::FlowReturn>("push-buffer", &[&video.at(FRAME * n)]);
+        assert_eq!(flow, gst::FlowReturn::Ok);
     }
-    appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]);
+    assert_eq!(appsrc.emit_by_name::<gst::FlowReturn>("end-of-stream", &[]), gst::FlowReturn::Ok);
     for name in ["one", "other"] {
         let sink = pipeline.by_name(name).unwrap();
         for n in 0..2 {
@@ -283,7 +284,9 @@ fn a_buffer_that_is_too_short_is_an_error_and_no_crash() {
     let (mut harness, bus) = harness("faceanalyze device=cpu", &video.caps());
     let short = gst::Buffer::from_slice(vec![0u8; 1000]);
     assert_eq!(harness.push(short), Err(gst::FlowError::Error));
-    assert!(bus.pop_filtered(&[gst::MessageType::Error]).is_some());
+    let message = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error on the bus");
+    let gst::MessageView::Error(error) = message.view() else { unreachable!("filtered") };
+    assert!(error.error().message().contains("does not hold the picture"), "{}", error.error());
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl FaceEmbed {
 
     /// Says on the bus why the stream ends here.
     fn fail(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
         gst::FlowError::Error
     }
 }

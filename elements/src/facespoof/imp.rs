@@ -60,7 +60,7 @@ impl FaceSpoof {
 
     /// Says on the bus why the stream ends here.
     fn fail(&self, error: &dyn std::error::Error) -> gst::FlowError {
-        gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
+        gst::element_imp_error!(self, gst::StreamError::Failed, ("{error}"));
         gst::FlowError::Error
     }
 }
