@@ -131,7 +131,7 @@ look_at_service() {
     runner=
     passed "SIGTERM ends it cleanly"
     inside vision-service demo --out /tmp/demo >"$work/demo.log" 2>&1 || failed "the demo: $(tail -n 20 "$work/demo.log")"
-    passed "a whole verification inside: $(tail -n 1 "$work/demo.log")"
+    passed "a whole verification inside (vision-service demo)"
 }
 
 for target in "$@"; do

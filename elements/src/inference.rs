@@ -82,10 +82,12 @@ impl ModelSettings {
         }
     }
 
-    pub(crate) fn open(&self) -> Result<(ModelFolder, Runtime), OpenError> {
-        let folder = ModelFolder::find(self.models.as_deref().map(Path::new))?;
-        let runtime = Runtime::in_folder(&folder, self.device.into(), None)?;
-        Ok((folder, runtime))
+    pub(crate) fn folder(&self) -> Result<ModelFolder, OpenError> {
+        Ok(ModelFolder::find(self.models.as_deref().map(Path::new))?)
+    }
+
+    pub(crate) fn runtime(&self, folder: &ModelFolder) -> Result<Runtime, OpenError> {
+        Ok(Runtime::in_folder(folder, self.device.into(), None)?)
     }
 }
 
@@ -130,6 +132,6 @@ impl OpenError {
 // The errors' own words name the remedy.
 impl From<OpenError> for gst::ErrorMessage {
     fn from(error: OpenError) -> Self {
-        gst::error_msg!(error.code(), ["{error}"])
+        gst::error_msg!(error.code(), ("{error}"))
     }
 }

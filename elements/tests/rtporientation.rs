@@ -147,6 +147,36 @@ fn what_is_not_rtp_passes_and_says_nothing() {
 }
 
 #[test]
+fn a_new_stream_is_upright_until_told_otherwise() {
+    let mut harness = harness(caps(Some((11, false))));
+    let turned = |harness: &mut gst_check::Harness, byte: u8| {
+        harness.push(packet(1, Some((11, byte)))).unwrap();
+        tags(harness)
+    };
+    assert_eq!(turned(&mut harness, 1), ["rotate-90"]);
+    // A flush is in the same stream: whoever turns pictures still knows.
+    assert!(harness.push_event(gst::event::FlushStart::new()));
+    assert!(harness.push_event(gst::event::FlushStop::new(true)));
+    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert_eq!(turned(&mut harness, 1), [""; 0]);
+    // In a new stream nobody knows what is known downstream: it is said again, or taken back at the first packet.
+    for (extension, expected) in [(Some((11, 1)), &["rotate-90"][..]), (None, &["rotate-0"]), (None, &[])] {
+        assert!(harness.push_event(gst::event::StreamStart::new("another")));
+        harness.set_src_caps(caps(Some((11, false))));
+        harness.push(packet(1, extension)).unwrap();
+        assert_eq!(tags(&mut harness), expected);
+    }
+    // The id is that of the caps in force.
+    harness.set_src_caps(caps(Some((5, false))));
+    assert_eq!(turned(&mut harness, 2), [""; 0]);
+    harness.push(packet(2, Some((5, 2)))).unwrap();
+    assert_eq!(tags(&mut harness), ["rotate-180"]);
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let events = std::iter::from_fn(|| harness.try_pull_event()).map(|event| event.type_()).collect::<Vec<_>>();
+    assert_eq!(events, [gst::EventType::Eos]);
+}
+
+#[test]
 fn the_picture_really_turns() {
     init();
     // left half black, right half white: after a quarter turn clockwise the lower half is white

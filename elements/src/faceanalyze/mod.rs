@@ -26,7 +26,8 @@
 //! later than the one before.
 //!
 //! The networks are opened from READY to PAUSED, about a quarter of a second, and closed on the way back. Every element has
-//! its own: 45 MB. Programs with many streams share workers instead, through `vision_models::engine`.
+//! its own: the first in a process costs 60 MB with ONNX Runtime, each further one 20 MB. Programs with many streams share
+//! workers instead, through `vision_models::engine`.
 //!
 //! Since 0.1.0
 

@@ -49,7 +49,7 @@ const NAMES: [&str; 4] = ["VisionFaceMeta", "VisionGestureMeta", "VisionEmbeddin
 
 /// Something that can be attached to a buffer.
 pub trait Payload: Send + Sync + 'static {
-    /// The meta's name, one of [`NAMES`].
+    /// The name under which the meta is registered.
     const NAME: &'static str;
 
     /// Writes the plain fields, for readers in any language.

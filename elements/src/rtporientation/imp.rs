@@ -23,12 +23,19 @@ impl Default for Settings {
     }
 }
 
-#[derive(Default)]
 struct State {
     /// Out of the caps; `None` when they do not name the extension.
     caps_id: Option<u8>,
-    /// The orientation last said downstream; `None` before the first, when the picture is upright by default.
+    /// The orientation that whoever turns pictures downstream takes for granted; `None` in a new stream, where some have
+    /// forgotten it and others, `videoflip` among them, have not.
     said: Option<Orientation>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        // Before anything is said pictures are upright.
+        Self { caps_id: None, said: Some(Orientation::default()) }
+    }
 }
 
 #[derive(Default)]
@@ -71,14 +78,11 @@ impl RtpOrientation {
     fn change(&self, buffer: &gst::BufferRef) -> Option<Orientation> {
         let settings = lock(&self.settings).clone();
         let mut state = lock(&self.state);
-        let id = u8::try_from(settings.extension_id).ok().filter(|id| *id != 0).or(state.caps_id)?;
+        let id = u8::try_from(settings.extension_id).ok().filter(|id| *id != 0).or(state.caps_id);
+        let named = id.and_then(|id| byte_in_packet(buffer, id)).map(Orientation::from_byte);
         // Senders leave the extension out of most packets: nothing said means nothing changed.
-        let orientation = Orientation::from_byte(byte_in_packet(buffer, id)?);
-        if orientation == state.said.unwrap_or_default() {
-            return None;
-        }
-        state.said = Some(orientation);
-        Some(orientation)
+        let orientation = named.or_else(|| state.said.is_none().then(Orientation::default))?;
+        (state.said.replace(orientation) != Some(orientation)).then_some(orientation)
     }
 }
 
@@ -164,9 +168,9 @@ impl BaseTransformImpl for RtpOrientation {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        // With a new stream whoever turns pictures starts from upright again.
         if let gst::EventView::StreamStart(_) = event.view() {
-            lock(&self.state).said = None;
+            let mut state = lock(&self.state);
+            state.said = state.said.filter(|said| *said == Orientation::default());
         }
         self.parent_sink_event(event)
     }

@@ -5,7 +5,8 @@
 //! sees them and says in one byte, `0000CFRR`, how the receiver has to turn them. GStreamer has no element that reads
 //! it. This one stands between `webrtcbin` (or a jitter buffer) and the depayloader, passes every packet on untouched,
 //! and pushes a tag before the packet with which the orientation changes; depayloaders and decoders hand tags on, and
-//! `videoflip video-direction=auto` behind them does the turning.
+//! `videoflip video-direction=auto` behind them does the turning. A stream begins upright; when another begins that is not
+//! known to be, the first packet says so.
 //!
 //! ```text
 //! gst-launch-1.0 udpsrc port=5004 caps="application/x-rtp,media=video,clock-rate=90000,encoding-name=VP8,extmap-11=urn:3gpp:video-orientation" \
