@@ -7,18 +7,15 @@
 //! | [`picture`] | borrowed pictures: RGB and I420, with stride |
 //! | [`face`] | one analysed face: landmarks, blendshapes, matrix, angles |
 //! | [`gestures`] | gesture files, and the engine that says when a gesture is completed |
-//! | [`attention`] | which frames of a subject have to be looked at |
 //! | [`challenge`] | which gestures a subject is asked for |
 //! | [`portrait`] | one picture that blinks, smiles and turns: the simulated subject |
 //! | [`position`] | is the face where it should be |
 //! | [`locales`] | what is said, in five languages and more |
-//! | [`pace`] | a greatest rate of frames, evenly |
 //! | [`contact_sheet`] | pictures side by side with captions |
 //! | [`subject_view`] | what the subject sees, composed onto I420 |
 //! | [`face_view`] | what the networks see, drawn over the picture |
 //! | [`plot`] | signals over time as an SVG picture |
 
-pub mod attention;
 pub mod challenge;
 pub mod contact_sheet;
 mod drawing;
@@ -26,7 +23,6 @@ pub mod face;
 pub mod face_view;
 pub mod gestures;
 pub mod locales;
-pub mod pace;
 pub mod picture;
 pub mod plot;
 pub mod portrait;

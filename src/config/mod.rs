@@ -143,7 +143,6 @@ impl Config {
             analysis: Analysis {
                 max_rate: r.in_range("analysis.max_rate", 1.0, 60.0),
                 idle_rate: r.in_range("analysis.idle_rate", 0.5, 60.0),
-                every_frame: r.required("analysis.every_frame"),
                 runtime: RuntimeOptions {
                     library: r.optional("analysis.runtime_library"),
                     provider: r.required("analysis.provider"),

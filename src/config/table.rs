@@ -76,7 +76,6 @@ pub const SETTINGS: &[Setting] = &[
 
     s("analysis.max_rate", "ANALYSIS_MAX_RATE", "15", "Greatest number of frames per second of a flow that the networks look at, 1 to 60."),
     s("analysis.idle_rate", "ANALYSIS_IDLE_RATE", "5", "The same while no gesture is asked for, 0.5 to 60."),
-    s("analysis.every_frame", "ANALYSIS_EVERY_FRAME", "false", "In a gesture look at every frame of `analysis.max_rate`. Otherwise every second one is left out while the gesture's signal does not move, and looked at late when it turns out that it did."),
     s("analysis.provider", "EXECUTION_PROVIDER", "auto", "Where the networks run: auto, cpu, cuda, tensorrt. auto is CUDA where it loads, else the processor; one that is named and does not work is an error at start."),
     s("analysis.device_id", "EXECUTION_DEVICE_ID", "0", "Which GPU, as CUDA counts them."),
     s("analysis.runtime_library", "ONNXRUNTIME_LIBRARY", "", "ONNX Runtime's shared library, for GPUs. Unset: the processor's, in the models folder."),

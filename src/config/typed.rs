@@ -140,7 +140,6 @@ pub struct Media {
 pub struct Analysis {
     pub max_rate: f32,
     pub idle_rate: f32,
-    pub every_frame: bool,
     pub runtime: RuntimeOptions,
     pub batch_wait: Duration,
     pub workers: Option<NonZeroUsize>,

@@ -8,9 +8,12 @@
 //! | `task` | the owner task: carries out the machine's actions |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
+//! | `attention`, `pace` | which frames go to the networks |
 //! | [`registry`] | which flows there are |
 
+mod attention;
 pub mod outcome;
+mod pace;
 pub mod registry;
 pub mod state;
 mod task;

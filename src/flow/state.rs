@@ -13,11 +13,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vision_core::attention::Need;
 use vision_core::face::FrameAnalysis;
 use vision_core::gestures::{Gesture, GestureRun, Signals};
 use vision_core::position::{PositionLimits, Warning};
 
+use super::attention::Need;
 use super::outcome::{Outcome, Reason};
 use super::timeline::Timeline;
 use crate::config::CheckMode;
@@ -269,13 +269,6 @@ impl Machine {
             State::Challenge(_) => Need::Gesture,
             _ => Need::Nothing,
         }
-    }
-
-    /// How far this frame is from changing the gesture now asked for ([`GestureRun::distance`]); none without a gesture or
-    /// a face.
-    pub fn distance(&self, analysis: &FrameAnalysis) -> Option<f64> {
-        let face = analysis.face.as_ref()?;
-        Some(self.run.as_ref()?.distance(&Signals::of(face, self.settings.mirror_input)))
     }
 
     /// When to send [`Event::Tick`], if nothing else happens before.

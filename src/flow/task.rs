@@ -1,17 +1,17 @@
 //! The owner task of a flow: carries out what the state machine asks for, and tells it what came of it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use vision_core::attention::{Attention, Need};
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
 
+use super::attention::Attention;
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
 use super::state::{Action, Drawn, Event, Machine, Settings, State};
@@ -56,9 +56,7 @@ struct Task {
     screen: Option<Screen>,
     faces: Option<Arc<FaceStream>>,
     analyses: mpsc::Receiver<StreamResult>,
-    attention: Arc<Mutex<Attention<Frame>>>,
-    /// Waits for the result of the frame before it, which was left out first and came in at this moment.
-    held: Option<(StreamResult, Instant)>,
+    attention: Arc<Mutex<Attention>>,
     room: Option<RoomLink>,
     work: JoinSet<Done>,
     pictures: Vec<Arc<dyn Picture>>,
@@ -88,8 +86,7 @@ impl Task {
         if debug.is_some() {
             admission.expose(probe.clone());
         }
-        let analysis = &config.analysis;
-        let attention = Attention::new(analysis.max_rate, analysis.idle_rate, analysis.every_frame);
+        let attention = Attention::new(config.analysis.max_rate, config.analysis.idle_rate);
         let media = &config.media;
         let screen = Screen::start(ScreenOptions {
             limit: (media.width, media.height),
@@ -110,7 +107,6 @@ impl Task {
             faces: Some(faces),
             analyses,
             attention: Arc::new(Mutex::new(attention)),
-            held: None,
             room: None,
             work: JoinSet::new(),
             pictures: Vec::new(),
@@ -140,6 +136,7 @@ impl Task {
                     None => std::future::pending().await,
                 }
             };
+            let mut analysed = None;
             let event = tokio::select! {
                 () = stop.cancelled(), if !self.stopping => {
                     self.stopping = true;
@@ -155,66 +152,20 @@ impl Task {
                 },
                 Some(result) = self.analyses.recv() => {
                     self.probe.counters.analysed(&result);
-                    self.analysed(result);
-                    self.publish();
-                    continue;
+                    Event::Analysed(&analysed.insert(result).analysis)
                 }
                 Some(done) = self.work.join_next() => self.take_in(done),
                 () = timer => Event::Tick,
             };
-            self.handle(event, None);
+            let actions = self.machine.handle(event, Instant::now());
+            for action in actions {
+                self.carry_out(action, analysed.as_ref());
+            }
+            self.attention.lock().unwrap_or_else(PoisonError::into_inner).set(self.machine.need());
             self.publish();
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
         tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
-    }
-
-    /// The networks looked at a frame. When they left one out before it that matters, that one comes first.
-    fn analysed(&mut self, result: StreamResult) {
-        let Some(held) = self.held.take() else {
-            let distance = self.machine.distance(&result.analysis);
-            let left_out = self.attention().left_out(result.tag, distance);
-            match (left_out, &self.faces) {
-                (Some(frame), Some(faces)) => {
-                    faces.submit(frame.picture, frame.timestamp, frame.sequence);
-                    self.held = Some((result, frame.received));
-                }
-                _ => self.used(&result, result.submitted),
-            }
-            return;
-        };
-        let (held, received) = held;
-        if result.tag < held.tag {
-            self.used(&result, received);
-            self.used(&held, held.submitted);
-        } else {
-            self.used(&held, held.submitted);
-            self.used(&result, result.submitted);
-        }
-        self.attention().wake();
-    }
-
-    /// Lets the machine see a frame, which came in at `received`.
-    fn used(&mut self, result: &StreamResult, received: Instant) {
-        let before = self.machine.distance(&result.analysis);
-        self.handle(Event::Analysed(&result.analysis), Some((result, received)));
-        let after = self.machine.distance(&result.analysis);
-        self.attention().used(before, after);
-    }
-
-    fn attention(&self) -> MutexGuard<'_, Attention<Frame>> {
-        self.attention.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn handle(&mut self, event: Event<'_>, analysed: Option<(&StreamResult, Instant)>) {
-        for action in self.machine.handle(event, Instant::now()) {
-            self.carry_out(action, analysed);
-        }
-        let need = self.machine.need();
-        if need == Need::Nothing {
-            self.held = None;
-        }
-        self.attention().set_need(need);
     }
 
     /// Turns finished work into an event.
@@ -241,15 +192,15 @@ impl Task {
         }
     }
 
-    fn carry_out(&mut self, action: Action, analysed: Option<(&StreamResult, Instant)>) {
+    fn carry_out(&mut self, action: Action, analysed: Option<&StreamResult>) {
         match action {
             Action::Show(scene) => {
                 if let Some(screen) = &self.screen {
-                    screen.show(self.words.view(&scene), analysed.map(|(_, received)| received));
+                    screen.show(self.words.view(&scene), analysed.map(|result| result.submitted));
                 }
             }
             Action::TakePicture => {
-                if let Some((result, _)) = analysed {
+                if let Some(result) = analysed {
                     self.pictures.push(result.picture.clone());
                 }
             }
@@ -366,21 +317,18 @@ impl Task {
     }
 }
 
-/// Where the subject's frames go: the newest to the screen, and those that matter to the networks.
+/// Where the subject's frames go: the newest to the screen, and as many as are needed to the networks.
 fn frame_sink(
     screen: FrameSink,
     faces: Arc<FaceStream>,
-    attention: Arc<Mutex<Attention<Frame>>>,
+    attention: Arc<Mutex<Attention>>,
     counters: Arc<Counters>,
 ) -> FrameSink {
     let faces = Arc::downgrade(&faces);
     Arc::new(move |frame: Frame| {
-        let taken = {
-            let mut attention = attention.lock().unwrap_or_else(PoisonError::into_inner);
-            attention.take(frame.timestamp, frame.sequence, &frame)
-        };
-        counters.frame(taken);
-        if taken && let Some(faces) = faces.upgrade() {
+        let due = attention.lock().unwrap_or_else(PoisonError::into_inner).take(frame.timestamp);
+        counters.frame(due);
+        if due && let Some(faces) = faces.upgrade() {
             faces.submit(frame.picture.clone(), frame.timestamp, frame.sequence);
         }
         screen(frame);

@@ -102,7 +102,8 @@ impl GestureRun {
         let Some(step) = gesture.steps.get(self.step) else {
             return Progress::default();
         };
-        let value = self.value(signals);
+        let mirrored = gesture.mirrored_input.unwrap_or(signals.mirrored());
+        let value = f64::from(signals.get_as(gesture.signal, mirrored));
         if !self.meets(step.condition, value, now) {
             let reset = self.resets(step.reset, value, now);
             if reset {
@@ -126,30 +127,6 @@ impl GestureRun {
             step_picture: takes_picture.then_some(passed),
             end_picture: completed && gesture.picture_at_end,
         }
-    }
-
-    /// How far the signal is from the nearest value with which a frame would pass the present step or reset the gesture: 0
-    /// or less when this one does. A range is always 0 away, because each frame counts that may leave it. Infinite when the
-    /// gesture is completed.
-    pub fn distance(&self, signals: &Signals) -> f64 {
-        let Some(step) = self.gesture.steps.get(self.step) else { return f64::INFINITY };
-        let value = self.value(signals);
-        let to_pass = match step.condition {
-            Condition::Higher(threshold) => threshold - value,
-            Condition::Lower(threshold) => value - threshold,
-            Condition::Range { .. } => 0.0,
-        };
-        let to_reset = match step.reset {
-            Some(Reset::Lower(threshold)) => value - threshold,
-            Some(Reset::Higher(threshold)) => threshold - value,
-            Some(Reset::After(_)) | None => f64::INFINITY,
-        };
-        to_pass.min(to_reset)
-    }
-
-    fn value(&self, signals: &Signals) -> f64 {
-        let mirrored = self.gesture.mirrored_input.unwrap_or(signals.mirrored());
-        f64::from(signals.get_as(self.gesture.signal, mirrored))
     }
 
     fn meets(&mut self, condition: Condition, value: f64, now: Instant) -> bool {

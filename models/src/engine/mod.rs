@@ -253,7 +253,7 @@ pub struct FaceStream(PoolStream<Networks>);
 
 impl FaceStream {
     /// Hands over a frame; never blocks. A frame that is still waiting is replaced. `timestamp` is the time in the
-    /// stream and must grow, but that one frame may come after the next one ([`Landmarker::frame`]); `tag` comes back with the result.
+    /// stream and must grow; `tag` comes back with the result.
     pub fn submit(&self, picture: Arc<dyn Picture>, timestamp: Duration, tag: u64) {
         self.0.submit(Frame { picture, timestamp, tag, submitted: Instant::now() });
     }

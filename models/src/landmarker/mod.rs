@@ -136,8 +136,8 @@ impl Landmarker {
         self.faces(meshes.into_iter().map(|mesh| (mesh, width, height)).collect())
     }
 
-    /// The next frame of a stream. `timestamp` grows from frame to frame (smoothing needs it), with one exception: a frame
-    /// that was left out may come after the next one. Any other frame whose timestamp does not grow is not smoothed.
+    /// The next frame of a stream. `timestamp` grows from frame to frame (smoothing needs it); a frame whose
+    /// timestamp does not is not smoothed.
     pub fn frame(
         &mut self,
         tracker: &mut Tracker,
@@ -173,10 +173,9 @@ impl Landmarker {
         });
         let mut meshes = sparse(regions, |regions| self.mesh.run(&regions))?;
 
-        for (StreamFrame { tracker, picture, timestamp }, mesh) in frames.iter_mut().zip(&mut meshes) {
+        for (StreamFrame { tracker, picture, .. }, mesh) in frames.iter_mut().zip(&mut meshes) {
             mesh.take_if(|mesh| mesh.presence <= MIN_CONFIDENCE);
             match mesh {
-                Some(_) if tracker.smoothing.is_late(*timestamp) => (),
                 // The next region comes from the points as they are, before smoothing.
                 Some(mesh) => tracker.region = Some(mesh.region(picture.width(), picture.height())),
                 None => {
@@ -216,9 +215,8 @@ impl Landmarker {
         followed: &[Option<Mesh>],
     ) -> Result<(), LandmarkerError> {
         let searched = frames.iter().zip(&detections).zip(followed).map(|((frame, detections), followed)| {
-            let StreamFrame { tracker, picture, timestamp } = frame;
-            let is_due = !tracker.smoothing.is_late(*timestamp) && tracker.count_is_due(*timestamp);
-            (followed.is_some() && detections.is_none() && is_due).then_some(*picture)
+            let is_due = followed.is_some() && detections.is_none() && frame.tracker.count_is_due(frame.timestamp);
+            is_due.then_some(frame.picture)
         });
         let looked = sparse(searched, |pictures| self.detector.detect(&pictures))?;
 

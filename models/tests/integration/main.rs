@@ -4,7 +4,6 @@
 //! |---|---|
 //! | `parity` | the landmarker against MediaPipe's own answers |
 //! | `gestures` | every gesture of the clips, at the frame where MediaPipe completes it |
-//! | `attention` | the same gestures when frames are left out |
 //! | `faces` | several faces, none, lost and found, I420, which way is which |
 //! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
 //! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
@@ -13,7 +12,6 @@
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
 
-mod attention;
 mod batches;
 mod engine;
 mod faces;

@@ -1,0 +1,65 @@
+//! Which of the subject's frames the networks look at: only as many as somebody waits for.
+
+use std::time::Duration;
+
+use super::pace::Pace;
+
+/// What has to be known of the subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: no frame is looked at.
+    Nothing,
+    /// Whether somebody is there, and where.
+    Presence,
+    /// How a gesture goes on.
+    Gesture,
+}
+
+/// Lets frames through at the rate of what has to be known.
+#[derive(Debug)]
+pub struct Attention {
+    need: Need,
+    idle: Pace,
+    full: Pace,
+}
+
+impl Attention {
+    /// Nothing has to be known yet. Rates in frames per second.
+    pub fn new(max_rate: f32, idle_rate: f32) -> Self {
+        Self { need: Need::Nothing, idle: Pace::new(idle_rate.min(max_rate)), full: Pace::new(max_rate) }
+    }
+
+    /// This has to be known from now on.
+    pub fn set(&mut self, need: Need) {
+        self.need = need;
+    }
+
+    /// Whether the frame at `timestamp` is looked at.
+    pub fn take(&mut self, timestamp: Duration) -> bool {
+        match self.need {
+            Need::Nothing => false,
+            Need::Presence => self.idle.take(timestamp),
+            Need::Gesture => self.full.take(timestamp),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_that_of_the_need() {
+        let mut attention = Attention::new(15.0, 5.0);
+        let mut start = 0;
+        let mut taken = |need| {
+            attention.set(need);
+            start += 1000;
+            (0..30).filter(|i| attention.take(Duration::from_millis(start + i * 1000 / 30))).count()
+        };
+        assert_eq!([Need::Nothing, Need::Presence, Need::Gesture, Need::Presence].map(&mut taken), [0, 5, 15, 5]);
+        let mut slow = Attention::new(2.0, 5.0);
+        slow.set(Need::Presence);
+        assert_eq!((0..30).filter(|i| slow.take(Duration::from_millis(i * 1000 / 30))).count(), 2);
+    }
+}
