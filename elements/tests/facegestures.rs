@@ -6,7 +6,8 @@ mod support;
 use gst::prelude::*;
 use gst_video::VideoFormat;
 use gstvision::facegestures::GestureMeta;
-use support::pictures::{FORMATS, SIZES, attach, bytes, face, harness, info, portrait, start_error};
+use support::pictures::{SIZES, attach, bytes, face, info, portrait};
+use support::{FORMATS, asset, harness, start_error};
 
 /// A buffer at so many milliseconds; with a face whose jaw is as open as that.
 fn frame(ms: u64, jaw_open: Option<f32>) -> gst::Buffer {
@@ -67,7 +68,7 @@ fn messages(bus: &gst::Bus) -> Vec<String> {
 }
 
 fn small(line: &str) -> (gst_check::Harness, gst::Bus) {
-    harness(line, &info(VideoFormat::I420, (64, 48)))
+    harness(line, &info(VideoFormat::I420, (64, 48)).to_caps().unwrap())
 }
 
 /// Opens and closes a mouth, 40 ms each, from a time on.
@@ -129,7 +130,7 @@ fn pictures_pass_untouched() {
     for format in FORMATS.into_iter().chain([VideoFormat::Gray8, VideoFormat::P01010le]) {
         for size in SIZES {
             let info = info(format, size);
-            let (mut harness, _bus) = harness("facegestures", &info);
+            let (mut harness, _bus) = harness("facegestures", &info.to_caps().unwrap());
             let mut sent = portrait(&info, 0);
             attach(&mut sent, vec![face(&[])]);
             let memory = sent.peek_memory(0).as_ptr();
@@ -261,8 +262,54 @@ fn wrong_settings_name_what_is_wrong() {
         ("gestures=\"\"".to_owned(), ["gestures", "0"]),
         ("gestures=blink count=3".to_owned(), ["3", "listed"]),
     ] {
-        let error = start_error(&format!("facegestures {properties}"));
+        let (error, code) = start_error(&format!("facegestures {properties}"));
+        assert_eq!(code, Some(gst::ResourceError::Settings));
         assert!(said.iter().all(|word| error.contains(word)), "{properties}: {error}");
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// When each gesture is completed in real clips is known from MediaPipe's own landmarks.
+#[test]
+fn clips_give_what_the_reference_says() {
+    let Some(reference) = asset("clips_give_what_the_reference_says", "../reference/gestures.json") else { return };
+    let reference: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(reference).unwrap()).unwrap();
+    for (clip, fps, gestures) in [
+        ("lp_d18.mp4", 30.0, ["blink", "smile", "openCloseMouth"]),
+        ("lp_d0.mp4", 25.0, ["blink", "smile", "eyesDownwards"]),
+    ] {
+        let watchers: String =
+            gestures.iter().map(|id| format!("! facegestures gestures={id} loop=true on-timeout=wait ")).collect();
+        let line = format!(
+            "filesrc location={} ! decodebin ! videoconvert ! faceanalyze device=cpu {watchers} ! fakesink",
+            asset("clips", clip).unwrap().display()
+        );
+        let pipeline = gst::parse::launch(&line).unwrap();
+        let bus = pipeline.bus().unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        let mut found: Vec<(String, f64)> = Vec::new();
+        loop {
+            let message = bus.timed_pop(gst::ClockTime::from_seconds(60)).expect("the clip ends");
+            match message.view() {
+                gst::MessageView::Eos(_) => break,
+                gst::MessageView::Error(error) => panic!("{clip}: {}", error.error()),
+                gst::MessageView::Element(element) => {
+                    let s = element.structure().unwrap();
+                    if s.name() == "gesture-completed" {
+                        let time = s.get::<u64>("timestamp").unwrap() as f64 / 1e9;
+                        found.push((s.get("gesture").unwrap(), time * fps));
+                    }
+                }
+                _ => (),
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        for id in gestures {
+            let frames = reference[clip]["completed_at_frame"][id].as_array().unwrap();
+            let expected: Vec<f64> = frames.iter().map(|frame| frame.as_f64().unwrap()).collect();
+            let found: Vec<f64> = found.iter().filter(|(gesture, _)| gesture == id).map(|(_, frame)| *frame).collect();
+            let agree = found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1.5);
+            assert!(agree, "{clip}, {id}: found {found:?}, expected {expected:?}");
+        }
+    }
 }

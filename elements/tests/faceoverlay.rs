@@ -5,7 +5,8 @@ mod support;
 
 use gst::prelude::*;
 use gst_video::{VideoFormat, VideoInfo};
-use support::pictures::{FORMATS, Rgb, SIZES, attach, bytes, face, harness, info, portrait, start_error};
+use support::pictures::{Rgb, SIZES, attach, bytes, face, info, portrait};
+use support::{FORMATS, element, harness, start_error};
 
 const OFF: &str = "faceoverlay mesh=false points=false box=false axes=false bars=false gesture=false";
 
@@ -69,7 +70,7 @@ fn nothing_shown_changes_no_byte_and_copies_nothing() {
         for size in SIZES {
             let info = info(format, size);
             for (line, has_face) in [(OFF, true), ("faceoverlay", false)] {
-                let (mut harness, _bus) = harness(line, &info);
+                let (mut harness, _bus) = harness(line, &info.to_caps().unwrap());
                 let sent = if has_face { seen(&info) } else { portrait(&info, 0) };
                 let memory = sent.peek_memory(0).as_ptr();
                 harness.push(sent.clone()).unwrap();
@@ -84,7 +85,7 @@ fn nothing_shown_changes_no_byte_and_copies_nothing() {
 #[test]
 fn a_shared_frame_is_copied_and_a_frame_of_its_own_is_not() {
     let info = info(VideoFormat::I420, (640, 480));
-    let (mut harness, _bus) = harness("faceoverlay", &info);
+    let (mut harness, _bus) = harness("faceoverlay", &info.to_caps().unwrap());
     let sent = seen(&info);
     let (memory, before) = (sent.peek_memory(0).as_ptr(), bytes(&sent));
     harness.push(sent.clone()).unwrap();
@@ -109,7 +110,7 @@ fn chosen_blendshapes_stand_in_the_place_of_the_strongest() {
 #[test]
 fn caps_change_and_properties_change_while_it_runs() {
     let first = info(VideoFormat::I420, (640, 480));
-    let (mut harness, _bus) = harness("faceoverlay", &first);
+    let (mut harness, _bus) = harness("faceoverlay", &first.to_caps().unwrap());
     for info in [first, info(VideoFormat::Nv12, (321, 243)), info(VideoFormat::Rgb, (1280, 720))] {
         harness.set_src_caps(info.to_caps().unwrap());
         harness.push(seen(&info)).unwrap();
@@ -117,7 +118,7 @@ fn caps_change_and_properties_change_while_it_runs() {
     }
     let info = info(VideoFormat::Rgb, (1280, 720));
     for part in ["mesh", "box", "axes", "bars"] {
-        harness.element().unwrap().set_property(part, false);
+        element(&harness).set_property(part, false);
     }
     for event in [gst::event::FlushStart::new(), gst::event::FlushStop::new(true)] {
         assert!(harness.push_event(event));
@@ -132,6 +133,7 @@ fn caps_change_and_properties_change_while_it_runs() {
 
 #[test]
 fn an_unknown_blendshape_is_an_error_that_names_it() {
-    let error = start_error("faceoverlay blendshapes=jawOpen,tooth");
+    let (error, code) = start_error("faceoverlay blendshapes=jawOpen,tooth");
+    assert_eq!(code, Some(gst::ResourceError::Settings));
     assert!(error.contains("\"tooth\"") && error.contains("mouthSmileLeft"), "{error}");
 }

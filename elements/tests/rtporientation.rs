@@ -147,6 +147,56 @@ fn what_is_not_rtp_passes_and_says_nothing() {
 }
 
 #[test]
+fn a_new_stream_is_upright_until_told_otherwise() {
+    let mut harness = harness(caps(Some((11, false))));
+    let mut turned = |harness: &mut gst_check::Harness, byte: u8| {
+        harness.push(packet(1, Some((11, byte)))).unwrap();
+        tags(harness)
+    };
+    assert_eq!(turned(&mut harness, 1), ["rotate-90"]);
+    // A flush is in the same stream: whoever turns pictures still knows.
+    assert!(harness.push_event(gst::event::FlushStart::new()));
+    assert!(harness.push_event(gst::event::FlushStop::new(true)));
+    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert_eq!(turned(&mut harness, 1), [""; 0]);
+    // With a new stream it is forgotten, and so it is said again.
+    assert!(harness.push_event(gst::event::StreamStart::new("another")));
+    harness.set_src_caps(caps(Some((11, false))));
+    assert_eq!(turned(&mut harness, 1), ["rotate-90"]);
+    // The id is that of the caps in force.
+    harness.set_src_caps(caps(Some((5, false))));
+    assert_eq!(turned(&mut harness, 2), [""; 0]);
+    harness.push(packet(2, Some((5, 2)))).unwrap();
+    assert_eq!(tags(&mut harness), ["rotate-180"]);
+    assert!(harness.push_event(gst::event::Eos::new()));
+    let events = std::iter::from_fn(|| harness.try_pull_event()).map(|event| event.type_()).collect::<Vec<_>>();
+    assert_eq!(events, [gst::EventType::Eos]);
+}
+
+#[test]
+fn videoflip_forgets_with_a_new_stream() {
+    // What the test before this one relies on.
+    init();
+    let mut harness = gst_check::Harness::new_parse("videoflip video-direction=auto");
+    let caps = gst::Caps::builder("video/x-raw").field("format", "I420").field("width", 64i32).field("height", 32i32);
+    let caps = caps.field("framerate", gst::Fraction::new(10, 1)).build();
+    harness.set_src_caps(caps.clone());
+    let mut width = |harness: &mut gst_check::Harness| {
+        harness.push_and_pull(gst::Buffer::with_size(64 * 32 * 3 / 2).unwrap()).unwrap();
+        let caps = harness.sinkpad().unwrap().current_caps().unwrap();
+        caps.structure(0).unwrap().get::<i32>("width").unwrap()
+    };
+    assert_eq!(width(&mut harness), 64);
+    let mut tags = gst::TagList::new();
+    tags.get_mut().unwrap().add::<gst::tags::ImageOrientation>(&"rotate-90", gst::TagMergeMode::Replace);
+    assert!(harness.push_event(gst::event::Tag::new(tags)));
+    assert_eq!(width(&mut harness), 32);
+    assert!(harness.push_event(gst::event::StreamStart::new("another")));
+    harness.set_src_caps(caps);
+    assert_eq!(width(&mut harness), 64);
+}
+
+#[test]
 fn the_picture_really_turns() {
     init();
     // left half black, right half white: after a quarter turn clockwise the lower half is white

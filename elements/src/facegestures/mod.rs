@@ -5,7 +5,7 @@
 //! `instructionoverlay` show.
 //!
 //! ```text
-//! gst-launch-1.0 -m filesrc location=clip.mp4 ! decodebin ! videoconvert \
+//! gst-launch-1.0 -m filesrc location=call.mp4 ! decodebin ! videoconvert \
 //!     ! faceanalyze ! facegestures gestures=blink,smile ! faceoverlay ! videoconvert ! autovideosink
 //! ```
 //!
@@ -14,7 +14,7 @@
 //! for when a face is seen, the next one when the one before is done. Time is the buffers' running time: a file that is
 //! played faster than real time gives the same result.
 //!
-//! Messages, all with `running-time` (guint64, nanoseconds, of the buffer):
+//! Messages, all with `timestamp` and `running-time` of the buffer (guint64, nanoseconds):
 //!
 //! | message | when | fields |
 //! |---|---|---|

@@ -8,9 +8,11 @@ use gst_base::subclass::prelude::*;
 use vision_core::face::{BLENDSHAPE_NAMES, Face};
 use vision_core::face_view::{Bars, FacePainter, Shown};
 
+use crate::canvas::{picture_mut, sync_properties};
 use crate::facegestures::GestureMeta;
+use crate::lock;
 use crate::meta::FaceMeta;
-use crate::shared::{DRAWABLE, lock, pad_templates, picture_mut, sync_properties};
+use crate::video::pad_templates;
 
 const DEFAULT_BARS_COUNT: u32 = 8;
 
@@ -174,8 +176,7 @@ impl ElementImpl for FaceOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(&gst_video::VideoCapsBuilder::new().format_list(DRAWABLE).build()));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(pad_templates);
         &TEMPLATES
     }
 }
@@ -191,10 +192,10 @@ impl BaseTransformImpl for FaceOverlay {
         lock(&self.settings).chosen().map(|_| ()).map_err(|unknown| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                [
+                (
                     "property blendshapes: there is no blendshape \"{unknown}\"; known are {}",
                     BLENDSHAPE_NAMES.join(", ")
-                ]
+                )
             )
         })
     }

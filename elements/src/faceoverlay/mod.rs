@@ -1,7 +1,7 @@
 //! `faceoverlay`: draws what `faceanalyze` and `facegestures` saw onto the picture, for people who look for a fault.
 //!
 //! ```text
-//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert \
+//! gst-launch-1.0 filesrc location=call.mp4 ! decodebin ! videoconvert \
 //!     ! faceanalyze ! facegestures ! faceoverlay bars-count=12 ! videoconvert ! autovideosink
 //! ```
 //!

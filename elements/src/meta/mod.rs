@@ -23,10 +23,9 @@
 //!         print(face["yaw"], face["blendshapes"]["jawOpen"])
 //! ```
 //!
-//! Names of metas and of the boxed type are global to a process. Where this library is in it twice (linked into a program
-//! and loaded as a plug-in), both share the metas with their plain fields, and each reads only its own payloads:
-//! [`Meta::of`] is `None` for the other's. All elements of a process come from the copy that was registered last, so this
-//! concerns only a program that reads metas of elements which are not its own.
+//! Names of metas are global to a process. A program that links this library, and whose elements come from the plug-in's
+//! file all the same, shares the metas with their plain fields; the payloads are those of the other copy, and
+//! [`Meta::of`] is `None`.
 
 mod embedding;
 mod face;

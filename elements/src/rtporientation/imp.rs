@@ -1,4 +1,4 @@
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex};
 
 use glib::prelude::*;
 use glib::subclass::prelude::*;
@@ -7,6 +7,7 @@ use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 
 use super::orientation::{Orientation, URI};
+use crate::lock;
 
 const DEFAULT_EXTENSION_ID: u32 = 0;
 
@@ -39,11 +40,6 @@ pub struct RtpOrientation {
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("rtporientation", gst::DebugColorFlags::empty(), Some("RTP video orientation"))
 });
-
-/// A lock whose holder panicked still holds plain data.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The id under which the caps map the extension: `extmap-N` is the URI, or `<direction, URI, attributes>`.
 fn id_in_caps(caps: &gst::CapsRef) -> Option<u8> {
@@ -165,6 +161,14 @@ impl BaseTransformImpl for RtpOrientation {
         gst::debug!(CAT, imp = self, "extension id in caps: {id:?}");
         lock(&self.state).caps_id = id;
         Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        // With a new stream whoever turns pictures starts from upright again.
+        if let gst::EventView::StreamStart(_) = event.view() {
+            lock(&self.state).said = None;
+        }
+        self.parent_sink_event(event)
     }
 
     fn transform_ip_passthrough(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {

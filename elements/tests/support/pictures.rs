@@ -9,17 +9,8 @@ use gst_video::{VideoConverter, VideoFormat, VideoFrameRef, VideoInfo};
 use gstvision::meta::{FaceMeta, Faces};
 use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, LANDMARKS};
 
-pub const FORMATS: [VideoFormat; 3] = [VideoFormat::I420, VideoFormat::Nv12, VideoFormat::Rgb];
 /// What cameras deliver, and what nobody does.
 pub const SIZES: [(u32, u32); 5] = [(640, 480), (480, 640), (320, 240), (321, 243), (1280, 720)];
-
-pub fn init() {
-    static INIT: std::sync::Once = std::sync::Once::new();
-    INIT.call_once(|| {
-        gst::init().unwrap();
-        gstvision::plugin_register_static().unwrap();
-    });
-}
 
 pub fn info(format: VideoFormat, (width, height): (u32, u32)) -> VideoInfo {
     let info = VideoInfo::builder(format, width, height).fps(gst::Fraction::new(25, 1));
@@ -33,7 +24,7 @@ fn demo() -> std::path::PathBuf {
 
 /// The demonstration's portrait, stretched to a size, at so many milliseconds.
 pub fn portrait(info: &VideoInfo, ms: u64) -> gst::Buffer {
-    init();
+    super::init();
     let picture = image::open(demo().join("astronaut.png")).unwrap().to_rgb8();
     let from = VideoInfo::builder(VideoFormat::Rgb, picture.width(), picture.height()).build().unwrap();
     let mut buffer = convert(&gst::Buffer::from_slice(picture.into_raw()), &from, info);
@@ -120,28 +111,4 @@ impl Rgb {
 /// The bytes of a buffer.
 pub fn bytes(buffer: &gst::BufferRef) -> Vec<u8> {
     buffer.map_readable().unwrap().to_vec()
-}
-
-/// A harness around elements of a launch line, with a bus.
-pub fn harness(line: &str, info: &VideoInfo) -> (gst_check::Harness, gst::Bus) {
-    init();
-    let mut harness = gst_check::Harness::new_parse(line);
-    let bus = gst::Bus::new();
-    harness.element().unwrap().set_bus(Some(&bus));
-    harness.set_src_caps(info.to_caps().unwrap());
-    (harness, bus)
-}
-
-/// The error of an element that cannot start.
-pub fn start_error(line: &str) -> String {
-    init();
-    let element = gst::parse::launch(line).unwrap();
-    let bus = gst::Bus::new();
-    element.set_bus(Some(&bus));
-    assert!(element.set_state(gst::State::Paused).is_err(), "{line} starts");
-    let error = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error message");
-    element.set_state(gst::State::Null).unwrap();
-    let gst::MessageView::Error(error) = error.view() else { unreachable!() };
-    assert!(error.error().matches(gst::ResourceError::Settings), "{error:?}");
-    format!("{} {}", error.error(), error.debug().unwrap_or_default())
 }
