@@ -76,10 +76,10 @@ fn every_element_and_property_is_described() {
     }
 }
 
-/// The plug-in as a file, which cargo builds beside the tests.
+/// The plug-in as a file, which cargo builds into the folder of the tests.
 fn plugin_file() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    let file = test.parent().unwrap().parent().unwrap().join("libgstvision.so");
+    let file = test.with_file_name("libgstvision.so");
     assert!(file.is_file(), "{} is missing", file.display());
     file
 }

@@ -10,7 +10,7 @@ use gst::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef};
 use gstvision::meta::{FaceMeta, Faces};
-use support::{EmptyFolder, FORMATS, FRAME, Video, asset, harness, messages, pull, start_error};
+use support::{EmptyFolder, FORMATS, FRAME, Video, asset, element, harness, messages, pull, segment, start_error};
 use vision_core::face::Face;
 use vision_core::picture::{I420View, PictureView};
 use vision_models::landmarker::Tracker;
@@ -48,7 +48,7 @@ fn seen(buffer: &gst::Buffer) -> Arc<Faces> {
 }
 
 fn stats(harness: &gst_check::Harness) -> [u64; 2] {
-    let stats = harness.element().unwrap().property::<gst::Structure>("stats");
+    let stats = element(harness).property::<gst::Structure>("stats");
     ["analysed", "dropped"].map(|name| stats.get(name).unwrap())
 }
 
@@ -111,10 +111,10 @@ fn two_people_are_two_faces() {
     let (mut harness, bus) = harness("faceanalyze device=cpu mode=picture max-faces=5", &video.caps());
     let both = seen(&harness.push_and_pull(video.at(gst::ClockTime::ZERO)).unwrap());
     assert_eq!((both.face_count, both.faces.len()), (2, 2));
-    harness.element().unwrap().set_property("max-faces", 1u32);
+    element(&harness).set_property("max-faces", 1u32);
     assert_eq!(seen(&harness.push_and_pull(video.at(FRAME)).unwrap()).faces.len(), 1);
     // In a stream one is followed and both are counted.
-    harness.element().unwrap().set_property_from_str("mode", "stream");
+    element(&harness).set_property_from_str("mode", "stream");
     let followed = seen(&harness.push_and_pull(video.at(FRAME * 2)).unwrap());
     assert_eq!((followed.face_count, followed.faces.len()), (2, 1));
     let said = messages(&bus, "face-count").iter().map(|it| it.get::<u32>("count").unwrap()).collect::<Vec<_>>();
@@ -158,7 +158,7 @@ fn the_interval_is_kept_and_frames_between_carry_nothing() {
     assert_eq!(analysed, 5, "of a second");
     assert_eq!(stats(&harness), [5, 0]);
     // A gap shows nothing, and stays a gap.
-    harness.element().unwrap().set_property("interval", 0u64);
+    element(&harness).set_property("interval", 0u64);
     let mut gap = video.at(FRAME * 31);
     gap.get_mut().unwrap().set_flags(gst::BufferFlags::GAP);
     let gap = harness.push_and_pull(gap).unwrap();
@@ -173,7 +173,7 @@ fn late_frames_pass_without_analysis() {
         FaceMeta::of(&harness.push_and_pull(video.at(FRAME * n)).unwrap()).is_some()
     };
     assert!(carried(&mut harness, 0));
-    // The first came two and a half frames late.
+    // The second frame came one and a half frames late, as will those that are due until then.
     let lateness = |ns: u64| gst::event::Qos::new(gst::QOSType::Underflow, 2.0, ns as i64, FRAME);
     harness.push_upstream_event(lateness(FRAME.nseconds() * 3 / 2));
     assert_eq!([1, 2, 3, 4].map(|n| carried(&mut harness, n)), [false, false, true, true]);
@@ -191,10 +191,6 @@ fn after_a_flush_and_in_a_new_segment_time_starts_anew() {
     let (mut harness, _bus) = harness("faceanalyze device=cpu interval=10000000000", &video.caps());
     let mut carried = |harness: &mut gst_check::Harness, n: u64| {
         FaceMeta::of(&harness.push_and_pull(video.at(FRAME * n)).unwrap()).is_some()
-    };
-    let segment = || {
-        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-        gst::event::Segment::new(&segment)
     };
     assert_eq!([100, 101].map(|n| carried(&mut harness, n)), [true, false]);
     harness.push_upstream_event(gst::event::Qos::new(gst::QOSType::Underflow, 2.0, 1_000_000_000, FRAME * 101));
@@ -231,7 +227,7 @@ fn outputs_can_be_left_out() {
         (["landmarks", "blendshapes", "matrix"].map(|name| face.has_field(name)), scores.iter().any(|it| *it > 0.0))
     };
     assert_eq!(face_fields(0), ([false, false, true], false));
-    harness.element().unwrap().set_property("blendshapes", true);
+    element(&harness).set_property("blendshapes", true);
     assert_eq!(face_fields(1), ([false, true, true], true));
 }
 
@@ -295,11 +291,12 @@ fn it_starts_again_after_it_was_stopped() {
     let video = Video::face(VideoFormat::I420, 160, 120);
     let (mut harness, _bus) = harness("faceanalyze device=cpu", &video.caps());
     assert_eq!(seen(&harness.push_and_pull(video.at(FRAME)).unwrap()).face_count, 1);
-    let element = harness.element().unwrap();
-    element.set_state(gst::State::Ready).unwrap();
-    element.set_state(gst::State::Playing).unwrap();
+    let bin = harness.element().unwrap();
+    bin.set_state(gst::State::Ready).unwrap();
+    bin.set_state(gst::State::Playing).unwrap();
     assert_eq!(stats(&harness), [0, 0]);
-    let mut again = gst_check::Harness::with_element(&element, Some("sink"), Some("src"));
-    again.set_src_caps(video.caps());
-    assert_eq!(seen(&again.push_and_pull(video.at(FRAME)).unwrap()).face_count, 1);
+    assert!(harness.push_event(gst::event::StreamStart::new("again")));
+    harness.set_src_caps(video.caps());
+    assert!(harness.push_event(segment()));
+    assert_eq!(seen(&harness.push_and_pull(video.at(FRAME)).unwrap()).face_count, 1);
 }

@@ -5,7 +5,7 @@ mod support;
 
 use gst_video::VideoFormat;
 use gstvision::meta::{EmbeddingMeta, FaceMeta};
-use support::{EmptyFolder, FORMATS, FRAME, Video, harness, messages, models, runtime, start_error};
+use support::{EmptyFolder, FORMATS, FRAME, Video, harness, messages, models, runtime, segment, start_error};
 use vision_core::picture::{Picture, RgbPicture};
 use vision_models::embedding::Embedder;
 
@@ -63,7 +63,7 @@ fn the_interval_waits_for_a_face() {
     // A flush starts anew; a picture that nobody analysed has no face.
     assert!(harness.push_event(gst::event::FlushStart::new()));
     assert!(harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert!(harness.push_event(segment()));
     assert!(EmbeddingMeta::of(&harness.push_and_pull(face.at(FRAME * 11)).unwrap()).is_some());
     assert!(harness.push_event(gst::event::Eos::new()));
     let (mut alone, bus) = support::harness("faceembed device=cpu interval=0", &face.caps());

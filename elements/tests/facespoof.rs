@@ -5,7 +5,7 @@ mod support;
 
 use gst_video::VideoFormat;
 use gstvision::meta::{FaceMeta, SpoofMeta};
-use support::{FORMATS, FRAME, Video, harness, messages, models, runtime, start_error};
+use support::{FORMATS, FRAME, Video, harness, messages, models, runtime, segment, start_error};
 use vision_core::picture::{Picture, RgbPicture};
 use vision_models::antispoof::{Antispoof, MODEL};
 
@@ -69,7 +69,7 @@ fn the_interval_waits_for_a_face() {
     assert_eq!([1, 2, 3, 5].map(|n| carried(&mut harness, n, &face)), [true, false, false, true]);
     assert!(harness.push_event(gst::event::FlushStart::new()));
     assert!(harness.push_event(gst::event::FlushStop::new(true)));
-    assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
+    assert!(harness.push_event(segment()));
     assert!(carried(&mut harness, 6, &face));
     assert!(harness.push_event(gst::event::Eos::new()));
 }

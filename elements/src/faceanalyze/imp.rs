@@ -73,6 +73,32 @@ impl FaceAnalyze {
         *lock(&self.late_until) = None;
     }
 
+    /// What the picture shows and how many faces there were before, if it is one to be analysed.
+    fn look(&self, buffer: &gst::BufferRef) -> Result<Option<(Faces, usize)>, gst::FlowError> {
+        let settings = lock(&self.settings).clone();
+        let state = &mut *lock(&self.state);
+        let now = state.watch.tick(&*self.obj(), buffer);
+        if !state.watch.is_due(settings.interval, buffer) {
+            return Ok(None);
+        }
+        if lock(&self.late_until).is_some_and(|late_until| now <= late_until) {
+            gst::debug!(CAT, imp = self, "late, not analysed: {now}");
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        }
+        let State { landmarker: Some(landmarker), tracker, watch, face_count } = state else {
+            return Err(gst::FlowError::Flushing);
+        };
+        let seen = watch
+            .with_picture(buffer, |picture| analyse(landmarker, tracker, &settings, picture, now))
+            .map_err(|error| self.fail(&error))?
+            .map_err(|error| self.fail(&error))?;
+        watch.looked(settings.interval);
+        self.analysed.fetch_add(1, Ordering::Relaxed);
+        let previous = std::mem::replace(face_count, seen.face_count);
+        Ok(Some((seen, previous)))
+    }
+
     /// Says on the bus why the stream ends here.
     fn fail(&self, error: &dyn std::error::Error) -> gst::FlowError {
         gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
@@ -277,28 +303,8 @@ impl BaseTransformImpl for FaceAnalyze {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let settings = lock(&self.settings).clone();
-        let state = &mut *lock(&self.state);
-        let now = state.watch.tick(&*self.obj(), buffer);
-        if !state.watch.is_due(settings.interval, buffer) {
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        if lock(&self.late_until).is_some_and(|late_until| now <= late_until) {
-            gst::debug!(CAT, imp = self, "late, not analysed: {now}");
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        let State { landmarker: Some(landmarker), tracker, watch, face_count } = state else {
-            return Err(gst::FlowError::Flushing);
-        };
-        let seen = watch
-            .with_picture(buffer, |picture| analyse(landmarker, tracker, &settings, picture, now))
-            .map_err(|error| self.fail(&error))?
-            .map_err(|error| self.fail(&error))?;
-        watch.looked(settings.interval);
-        self.analysed.fetch_add(1, Ordering::Relaxed);
+        let Some((seen, previous)) = self.look(buffer)? else { return Ok(gst::FlowSuccess::Ok) };
         let count = seen.face_count;
-        let previous = std::mem::replace(face_count, count);
         FaceMeta::attach(buffer, Arc::new(seen));
         if count != previous {
             gst::info!(CAT, imp = self, "{count} faces, before {previous}");

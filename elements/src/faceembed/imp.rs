@@ -5,7 +5,7 @@ use glib::subclass::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
-use vision_models::embedding::{Embedder, EmbeddingError};
+use vision_models::embedding::{Embedder, Embedding, EmbeddingError};
 
 use crate::inference::{ModelSettings, OpenError};
 use crate::lock;
@@ -45,6 +45,29 @@ static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("faceembed", gst::DebugColorFlags::empty(), Some("Face embedding")));
 
 impl FaceEmbed {
+    /// The vector of the face in the picture, if there is one and it is due.
+    fn look(&self, buffer: &gst::BufferRef) -> Result<Option<Embedding>, gst::FlowError> {
+        let interval = lock(&self.settings).interval;
+        let State { embedder, watch } = &mut *lock(&self.state);
+        watch.tick(&*self.obj(), buffer);
+        let seen = FaceMeta::of(buffer).filter(|_| watch.is_due(interval, buffer));
+        let (Some(face), Some(embedder)) = (seen.as_ref().and_then(|seen| seen.first()), embedder) else {
+            return Ok(None);
+        };
+        let embedded = watch.with_picture(buffer, |picture| embedder.embed(picture, face));
+        match embedded.map_err(|error| self.fail(&error))? {
+            Ok(embedding) => {
+                watch.looked(interval);
+                Ok(Some(embedding))
+            }
+            Err(error @ EmbeddingError::Degenerate(_)) => {
+                gst::warning!(CAT, imp = self, "{error}");
+                Ok(None)
+            }
+            Err(error) => Err(self.fail(&error)),
+        }
+    }
+
     /// Says on the bus why the stream ends here.
     fn fail(&self, error: &dyn std::error::Error) -> gst::FlowError {
         gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
@@ -182,26 +205,7 @@ impl BaseTransformImpl for FaceEmbed {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let interval = lock(&self.settings).interval;
-        let State { embedder, watch } = &mut *lock(&self.state);
-        watch.tick(&*self.obj(), buffer);
-        let seen = FaceMeta::of(buffer);
-        let (Some(face), Some(embedder)) = (seen.as_ref().and_then(|seen| seen.first()), embedder) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        if !watch.is_due(interval, buffer) {
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        let looked = watch.with_picture(buffer, |picture| embedder.embed(picture, face));
-        let embedding = match looked.map_err(|error| self.fail(&error))? {
-            Ok(embedding) => embedding,
-            Err(error @ EmbeddingError::Degenerate(_)) => {
-                gst::warning!(CAT, imp = self, "{error}");
-                return Ok(gst::FlowSuccess::Ok);
-            }
-            Err(error) => return Err(self.fail(&error)),
-        };
-        watch.looked(interval);
+        let Some(embedding) = self.look(buffer)? else { return Ok(gst::FlowSuccess::Ok) };
         let message = gst::Structure::builder("face-embedding")
             .field("model", embedding.model())
             .field("dimensions", embedding.values().len() as u32);

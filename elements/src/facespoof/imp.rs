@@ -43,6 +43,21 @@ static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("facespoof", gst::DebugColorFlags::empty(), Some("Anti-spoof score")));
 
 impl FaceSpoof {
+    /// The score of the face in the picture, if there is one and it is due.
+    fn look(&self, buffer: &gst::BufferRef) -> Result<Option<f32>, gst::FlowError> {
+        let interval = lock(&self.settings).interval;
+        let State { antispoof, watch } = &mut *lock(&self.state);
+        watch.tick(&*self.obj(), buffer);
+        let seen = FaceMeta::of(buffer).filter(|_| watch.is_due(interval, buffer));
+        let (Some(face), Some(antispoof)) = (seen.as_ref().and_then(|seen| seen.first()), antispoof) else {
+            return Ok(None);
+        };
+        let scored = watch.with_picture(buffer, |picture| antispoof.score(picture, face));
+        let score = scored.map_err(|error| self.fail(&error))?.map_err(|error| self.fail(&error))?;
+        watch.looked(interval);
+        Ok(Some(score))
+    }
+
     /// Says on the bus why the stream ends here.
     fn fail(&self, error: &dyn std::error::Error) -> gst::FlowError {
         gst::element_imp_error!(self, gst::StreamError::Failed, ["{error}"]);
@@ -162,19 +177,7 @@ impl BaseTransformImpl for FaceSpoof {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let interval = lock(&self.settings).interval;
-        let State { antispoof, watch } = &mut *lock(&self.state);
-        watch.tick(&*self.obj(), buffer);
-        let seen = FaceMeta::of(buffer);
-        let (Some(face), Some(antispoof)) = (seen.as_ref().and_then(|seen| seen.first()), antispoof) else {
-            return Ok(gst::FlowSuccess::Ok);
-        };
-        if !watch.is_due(interval, buffer) {
-            return Ok(gst::FlowSuccess::Ok);
-        }
-        let looked = watch.with_picture(buffer, |picture| antispoof.score(picture, face));
-        let score = looked.map_err(|error| self.fail(&error))?.map_err(|error| self.fail(&error))?;
-        watch.looked(interval);
+        let Some(score) = self.look(buffer)? else { return Ok(gst::FlowSuccess::Ok) };
         SpoofMeta::attach(buffer, Arc::new(Score { model: MODEL, score }));
         let message = gst::Structure::builder("face-spoof").field("model", MODEL).field("score", score);
         video::post(&*self.obj(), message, buffer);

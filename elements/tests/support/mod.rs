@@ -160,6 +160,17 @@ pub fn harness(line: &str, caps: &gst::Caps) -> (gst_check::Harness, gst::Bus) {
     (harness, bus)
 }
 
+/// The element of a harness, the last one where there are several.
+pub fn element(harness: &gst_check::Harness) -> gst::Element {
+    let bin = harness.element().unwrap().downcast::<gst::Bin>().unwrap();
+    bin.by_name("it").unwrap()
+}
+
+/// A segment of times as they are.
+pub fn segment() -> gst::Event {
+    gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())
+}
+
 /// The element messages of a bus, by name.
 pub fn messages(bus: &gst::Bus, name: &str) -> Vec<gst::Structure> {
     let all = std::iter::from_fn(|| bus.pop_filtered(&[gst::MessageType::Element]));
