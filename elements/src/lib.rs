@@ -6,7 +6,7 @@
 //! | [`faceembed`] | attaches the face as a vector |
 //! | [`facespoof`] | attaches whether the face is skin or a picture of skin |
 //! | [`facegestures`] | asks for gestures of the analysed face and says when they are done |
-//! | [`faceoverlay`] | draws what was seen: the picture for people who look for a fault |
+//! | [`facedraw`] | draws what was seen: the picture for people who look for a fault |
 //! | [`instructionoverlay`] | what the subject sees: mirror, guide, what to do next, how it ended |
 //! | [`rtporientation`] | turns the phone's orientation, which travels in RTP, into a tag that `videoflip` follows |
 //!
@@ -17,9 +17,9 @@
 
 mod canvas;
 pub mod faceanalyze;
+pub mod facedraw;
 pub mod faceembed;
 pub mod facegestures;
-pub mod faceoverlay;
 pub mod facespoof;
 mod inference;
 pub mod instructionoverlay;
@@ -49,7 +49,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     faceembed::register(plugin)?;
     facespoof::register(plugin)?;
     facegestures::register(plugin)?;
-    faceoverlay::register(plugin)?;
+    facedraw::register(plugin)?;
     instructionoverlay::register(plugin)?;
     rtporientation::register(plugin)
 }

@@ -273,6 +273,7 @@ fn wrong_settings_name_what_is_wrong() {
 #[test]
 fn clips_give_what_the_reference_says() {
     let Some(reference) = asset("clips_give_what_the_reference_says", "../reference/gestures.json") else { return };
+    support::init();
     let reference: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(reference).unwrap()).unwrap();
     for (clip, fps, gestures) in [
         ("lp_d18.mp4", 30.0, ["blink", "smile", "openCloseMouth"]),
@@ -296,7 +297,7 @@ fn clips_give_what_the_reference_says() {
                 gst::MessageView::Element(element) => {
                     let s = element.structure().unwrap();
                     if s.name() == "gesture-completed" {
-                        let time = s.get::<u64>("timestamp").unwrap() as f64 / 1e9;
+                        let time = s.get::<u64>("running-time").unwrap() as f64 / 1e9;
                         found.push((s.get("gesture").unwrap(), time * fps));
                     }
                 }

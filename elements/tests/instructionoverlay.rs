@@ -6,7 +6,6 @@ mod support;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
-use gst_video::prelude::*;
 use gst_video::{VideoFormat, VideoFrameRef, VideoInfo};
 use gstvision::facegestures::GestureMeta;
 use gstvision::meta::FaceMeta;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use glib::prelude::*;
 use glib::subclass::prelude::*;
+use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_base::subclass::prelude::*;
 use vision_core::challenge::{ChallengeError, ChallengePool};

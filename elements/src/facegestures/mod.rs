@@ -1,12 +1,12 @@
 //! `facegestures`: asks for gestures and says when they are done.
 //!
 //! Reads what `faceanalyze` attached to the buffers, passes every buffer on untouched, posts element messages, and
-//! attaches a [`VisionGestureMeta`](GestureState) with the state of the challenge, which `faceoverlay` and
+//! attaches a [`VisionGestureMeta`](GestureState) with the state of the challenge, which `facedraw` and
 //! `instructionoverlay` show.
 //!
 //! ```text
 //! gst-launch-1.0 -m filesrc location=call.mp4 ! decodebin ! videoconvert \
-//!     ! faceanalyze ! facegestures gestures=blink,smile ! faceoverlay ! videoconvert ! autovideosink
+//!     ! faceanalyze ! facegestures gestures=blink,smile ! facedraw ! videoconvert ! autovideosink
 //! ```
 //!
 //! Gestures are named by id (`gst-inspect-1.0 facegestures` lists the built-in ones, the property `folder` adds more), or

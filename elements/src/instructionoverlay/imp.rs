@@ -50,6 +50,8 @@ impl Converter {
         // YUV keeps its own colours, RGB becomes what the composer's colours are.
         let colorimetry =
             if info.is_rgb() { "bt601".parse::<gst_video::VideoColorimetry>()? } else { info.colorimetry() };
+        // The converter changes formats only: all else has to agree.
+        let builder = builder.fps(info.fps()).par(info.par()).interlace_mode(info.interlace_mode());
         let i420 = builder.colorimetry(&colorimetry).build()?;
         let to_i420 = gst_video::VideoConverter::new(info, &i420, None)?;
         let from_i420 = gst_video::VideoConverter::new(&i420, info, None)?;

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use gst::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoConverter, VideoFormat, VideoFrameRef, VideoInfo};
 use gstvision::meta::{FaceMeta, Faces};
@@ -13,7 +12,8 @@ use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, LANDMARKS};
 pub const SIZES: [(u32, u32); 5] = [(640, 480), (480, 640), (320, 240), (321, 243), (1280, 720)];
 
 pub fn info(format: VideoFormat, (width, height): (u32, u32)) -> VideoInfo {
-    let info = VideoInfo::builder(format, width, height).fps(gst::Fraction::new(25, 1));
+    super::init();
+    let info = VideoInfo::builder(format, width, height);
     let info = if format == VideoFormat::Rgb { info } else { info.colorimetry(&"bt601".parse().unwrap()) };
     info.build().unwrap()
 }

@@ -1,4 +1,4 @@
-//! `faceoverlay`: what is drawn is where it belongs, and everything else stays as it is.
+//! `facedraw`: what is drawn is where it belongs, and everything else stays as it is.
 #![allow(clippy::unwrap_used)]
 
 mod support;
@@ -8,7 +8,7 @@ use gst_video::{VideoFormat, VideoInfo};
 use support::pictures::{Rgb, SIZES, attach, bytes, face, info, portrait};
 use support::{FORMATS, element, harness, start_error};
 
-const OFF: &str = "faceoverlay mesh=false points=false box=false axes=false bars=false gesture=false";
+const OFF: &str = "facedraw mesh=false points=false box=false axes=false bars=false gesture=false";
 
 /// The portrait with its face.
 fn seen(info: &VideoInfo) -> gst::Buffer {
@@ -19,7 +19,7 @@ fn seen(info: &VideoInfo) -> gst::Buffer {
 
 /// What comes out for the portrait with its face.
 fn drawn(line: &str, info: &VideoInfo) -> gst::Buffer {
-    let (mut harness, _bus) = harness(line, info);
+    let (mut harness, _bus) = harness(line, &info.to_caps().unwrap());
     harness.push(seen(info)).unwrap();
     harness.pull().unwrap()
 }
@@ -52,7 +52,7 @@ fn parts_are_where_they_belong_in_every_format_and_size() {
             check("axes", &format!("{OFF} axes=true"), [0.15, 0.0, 0.95, 0.65], 100);
             check("bars", &format!("{OFF} bars=true"), [0.0, 0.0, 1.0, 0.72], 400);
             check("gesture", &format!("facegestures ! {OFF} gesture=true"), [0.0, 0.6, 1.0, 1.0], 400);
-            let all = check("all", "facegestures ! faceoverlay bars-count=10", [0.0, 0.0, 1.0, 1.0], 1500);
+            let all = check("all", "facegestures ! facedraw bars-count=10", [0.0, 0.0, 1.0, 1.0], 1500);
             // A corner of the box is green.
             let corner = |dx: f32, dy: f32| {
                 let x = ((bounds.x + dx) * size.0 as f32).round() as usize;
@@ -69,7 +69,7 @@ fn nothing_shown_changes_no_byte_and_copies_nothing() {
     for format in FORMATS {
         for size in SIZES {
             let info = info(format, size);
-            for (line, has_face) in [(OFF, true), ("faceoverlay", false)] {
+            for (line, has_face) in [(OFF, true), ("facedraw", false)] {
                 let (mut harness, _bus) = harness(line, &info.to_caps().unwrap());
                 let sent = if has_face { seen(&info) } else { portrait(&info, 0) };
                 let memory = sent.peek_memory(0).as_ptr();
@@ -85,7 +85,7 @@ fn nothing_shown_changes_no_byte_and_copies_nothing() {
 #[test]
 fn a_shared_frame_is_copied_and_a_frame_of_its_own_is_not() {
     let info = info(VideoFormat::I420, (640, 480));
-    let (mut harness, _bus) = harness("faceoverlay", &info.to_caps().unwrap());
+    let (mut harness, _bus) = harness("facedraw", &info.to_caps().unwrap());
     let sent = seen(&info);
     let (memory, before) = (sent.peek_memory(0).as_ptr(), bytes(&sent));
     harness.push(sent.clone()).unwrap();
@@ -110,11 +110,11 @@ fn chosen_blendshapes_stand_in_the_place_of_the_strongest() {
 #[test]
 fn caps_change_and_properties_change_while_it_runs() {
     let first = info(VideoFormat::I420, (640, 480));
-    let (mut harness, _bus) = harness("faceoverlay", &first.to_caps().unwrap());
+    let (mut harness, _bus) = harness("facedraw", &first.to_caps().unwrap());
     for info in [first, info(VideoFormat::Nv12, (321, 243)), info(VideoFormat::Rgb, (1280, 720))] {
         harness.set_src_caps(info.to_caps().unwrap());
         harness.push(seen(&info)).unwrap();
-        assert_eq!(bytes(&harness.pull().unwrap()), bytes(&drawn("faceoverlay", &info)));
+        assert_eq!(bytes(&harness.pull().unwrap()), bytes(&drawn("facedraw", &info)));
     }
     let info = info(VideoFormat::Rgb, (1280, 720));
     for part in ["mesh", "box", "axes", "bars"] {
@@ -133,7 +133,7 @@ fn caps_change_and_properties_change_while_it_runs() {
 
 #[test]
 fn an_unknown_blendshape_is_an_error_that_names_it() {
-    let (error, code) = start_error("faceoverlay blendshapes=jawOpen,tooth");
+    let (error, code) = start_error("facedraw blendshapes=jawOpen,tooth");
     assert_eq!(code, Some(gst::ResourceError::Settings));
     assert!(error.contains("\"tooth\"") && error.contains("mouthSmileLeft"), "{error}");
 }
