@@ -38,7 +38,7 @@
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller` |
-//! | [`memory`] | how the allocator is set up |
+//! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -57,6 +57,7 @@ pub mod config;
 pub mod controller;
 pub mod debug;
 pub mod demo;
+pub mod environment;
 pub mod flow;
 pub mod http;
 pub mod matching;

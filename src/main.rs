@@ -6,10 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use vision_service::cli::{Cli, Command, ConfigArgs};
 use vision_service::config::{self, Config};
-use vision_service::{app, commands, memory, telemetry};
+use vision_service::{app, commands, environment, memory, telemetry};
 
 fn main() -> ExitCode {
     memory::set_up_allocator();
+    environment::switch_onnx_runtime_telemetry_off();
     match run(Cli::parse().command) {
         Ok(code) => code,
         // A reader that has seen enough, such as `head`, is not a failure.

@@ -25,6 +25,28 @@ fn help_names_every_command() {
 }
 
 #[test]
+fn nothing_is_written_into_the_users_folders() {
+    let home = Scratch::new("cli-home");
+    let picture = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo/astronaut.png");
+    let output = program()
+        .args(["match", picture, picture])
+        .env("HOME", &home.0)
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("XDG_DATA_HOME")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let written: Vec<_> = walk(&home.0).into_iter().filter(|path| !path.contains("gstreamer-1.0")).collect();
+    assert!(written.is_empty(), "{written:?}");
+}
+
+/// Files in a folder and below it.
+fn walk(folder: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path.display().to_string()] }).collect()
+}
+
+#[test]
 fn config_shows_what_is_in_force_and_where_it_comes_from() {
     let scratch = Scratch::new("cli-config");
     let toml = scratch.0.join("vision.toml");

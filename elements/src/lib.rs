@@ -2,12 +2,12 @@
 //!
 //! | element | what |
 //! |---|---|
-//! | [`facegestures`] | asks for gestures of the analysed face and says when they are done |
-//! | [`faceoverlay`] | draws what was seen: the picture for people who look for a fault |
-//! | [`instructionoverlay`] | what the subject sees: mirror, guide, what to do next, how it ended |
 //! | [`faceanalyze`] | finds faces and attaches what they look like and do |
 //! | [`faceembed`] | attaches the face as a vector |
 //! | [`facespoof`] | attaches whether the face is skin or a picture of skin |
+//! | [`facegestures`] | asks for gestures of the analysed face and says when they are done |
+//! | [`facedraw`] | draws what was seen: the picture for people who look for a fault |
+//! | [`instructionoverlay`] | what the subject sees: mirror, guide, what to do next, how it ended |
 //! | [`rtporientation`] | turns the phone's orientation, which travels in RTP, into a tag that `videoflip` follows |
 //!
 //! Those that look at faces are joined by the metadata of [`meta`]: one infers, another decides, a third draws.
@@ -15,17 +15,17 @@
 //! The service registers them in its own process with [`plugin_register_static`]; everybody else points
 //! `GST_PLUGIN_PATH` to the folder that holds `libgstvision.so`.
 
+mod canvas;
 pub mod faceanalyze;
+pub mod facedraw;
 pub mod faceembed;
 pub mod facegestures;
-pub mod faceoverlay;
 pub mod facespoof;
 mod inference;
 pub mod instructionoverlay;
 pub mod meta;
 mod pace;
 pub mod rtporientation;
-mod shared;
 mod video;
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -45,12 +45,12 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
         return Err(glib::bool_error!("the plug-in vision is in this process already, from another place"));
     }
     meta::register();
-    facegestures::register(plugin)?;
-    faceoverlay::register(plugin)?;
-    instructionoverlay::register(plugin)?;
     faceanalyze::register(plugin)?;
     faceembed::register(plugin)?;
     facespoof::register(plugin)?;
+    facegestures::register(plugin)?;
+    facedraw::register(plugin)?;
+    instructionoverlay::register(plugin)?;
     rtporientation::register(plugin)
 }
 

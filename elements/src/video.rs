@@ -37,7 +37,10 @@ pub(crate) fn propose_allocation(
 }
 
 /// When a buffer is shown, if it says so.
-fn running_time(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+pub(crate) fn running_time(
+    element: &impl IsA<gst_base::BaseTransform>,
+    buffer: &gst::BufferRef,
+) -> Option<gst::ClockTime> {
     element.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts()?)
 }
 

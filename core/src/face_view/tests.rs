@@ -77,11 +77,12 @@ fn each_part_is_drawn_where_it_belongs() {
         let pixels = (bounds.width * bounds.height * (size.0 * size.1) as f32) as usize;
         check("mesh", Shown { mesh: true, ..off.clone() }, face_area, near, pixels / 3);
         check("points", Shown { points: true, ..off.clone() }, face_area, near, 300.min(pixels / 3));
-        // Room for the words above and below.
-        let edges = check("box", Shown { bounds: true, ..off.clone() }, face_area, 0.25, 40);
+        // Words above and below need room, which a thumbnail does not have.
+        let words = if size.1 > 100 { 0.25 } else { 1.0 };
+        let edges = check("box", Shown { bounds: true, ..off.clone() }, face_area, words, 40);
         assert!((edges[2] - right).abs() < 0.1 || size.1 < 100, "{size:?} {edges:?}");
         assert!((edges[3] - bottom).abs() < near, "{size:?} {edges:?}");
-        check("axes", Shown { axes: true, ..off.clone() }, face_area, 0.35, 40);
+        check("axes", Shown { axes: true, ..off.clone() }, face_area, words + 0.1, 40);
         if size.1 > 100 {
             check("bars", Shown { bars: Bars::Strongest(5), ..off.clone() }, [0.0, 0.0, 0.63, 0.7], 0.0, 500);
         }

@@ -11,8 +11,9 @@ use vision_core::challenge::{ChallengeError, ChallengePool};
 use vision_core::gestures::{Gesture, GestureError, GestureLibrary, GestureSequence, Happening, OnTimeout, Signals};
 
 use super::state::{GestureMeta, GestureState};
+use crate::lock;
 use crate::meta::FaceMeta;
-use crate::shared::{lock, pad_templates, running_time};
+use crate::video::{post, running_time};
 
 const DEFAULT_GESTURES: &str = "blink,smile,openCloseMouth";
 const DEFAULT_COUNT: u32 = 0;
@@ -159,34 +160,29 @@ impl FaceGestures {
         Ok(Some((happened, GestureState { sequence: shown, epoch: *epoch })))
     }
 
-    fn post(&self, happening: &Happening, total: usize, time: Duration) {
-        let nanoseconds = |time: Duration| time.as_nanos() as u64;
-        let message = |name: &str| gst::Structure::builder(name).field("running-time", nanoseconds(time));
-        let gesture = |name: &str, gesture: &Gesture, index: usize| {
-            let message = message(name).field("gesture", &gesture.id).field("index", index as u32);
-            message.field("total", total as u32)
+    fn post(&self, happening: &Happening, total: usize, buffer: &gst::BufferRef) {
+        let nanoseconds = |time: &Duration| time.as_nanos() as u64;
+        let about = |name: &str, gesture: &Gesture, index: usize| {
+            gst::info!(CAT, imp = self, "{name}: {}", gesture.id);
+            let message = gst::Structure::builder(name).field("gesture", &gesture.id);
+            message.field("index", index as u32).field("total", total as u32)
         };
-        let structure = match happening {
-            Happening::Started { gesture: g, index } => gesture("gesture-started", g, *index).build(),
-            Happening::Completed { gesture: g, index, after } => {
-                gesture("gesture-completed", g, *index).field("duration", nanoseconds(*after)).build()
+        let message = match happening {
+            Happening::Started { gesture, index } => about("gesture-started", gesture, *index),
+            Happening::Completed { gesture, index, after } => {
+                about("gesture-completed", gesture, *index).field("duration", nanoseconds(after))
             }
-            Happening::Expired { gesture: g, index, after } => gesture("gesture-failed", g, *index)
-                .field("duration", nanoseconds(*after))
-                .field("reason", "timeout")
-                .build(),
+            Happening::Expired { gesture, index, after } => about("gesture-failed", gesture, *index)
+                .field("duration", nanoseconds(after))
+                .field("reason", "timeout"),
             Happening::Over { success, completed, after } => {
-                message(if *success { "challenge-completed" } else { "challenge-failed" })
-                    .field("total", total as u32)
-                    .field("completed", *completed as u32)
-                    .field("duration", nanoseconds(*after))
-                    .build()
+                let name = if *success { "challenge-completed" } else { "challenge-failed" };
+                gst::info!(CAT, imp = self, "{name}");
+                let message = gst::Structure::builder(name).field("total", total as u32);
+                message.field("completed", *completed as u32).field("duration", nanoseconds(after))
             }
         };
-        gst::info!(CAT, imp = self, "{structure}");
-        let element = self.obj();
-        // Refused only by a bus that is being flushed.
-        let _ = element.post_message(gst::message::Element::builder(structure).src(&*element).build());
+        post(&*self.obj(), message, buffer);
     }
 
     fn begin_anew(&self) {
@@ -311,8 +307,15 @@ impl ElementImpl for FaceGestures {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(&gst::Caps::builder("video/x-raw").any_features().build()));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let caps = gst::Caps::builder("video/x-raw").any_features().build();
+            [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
+                .map(|(name, direction)| {
+                    gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps)
+                        .expect("a template of valid caps")
+                })
+                .to_vec()
+        });
         &TEMPLATES
     }
 }
@@ -325,7 +328,7 @@ impl BaseTransformImpl for FaceGestures {
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let settings = lock(&self.settings).clone();
-        let pool = settings.pool().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ["{error}"]))?;
+        let pool = settings.pool().map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
         *lock(&self.state) = Some(State { pool, sequence: None, epoch: Instant::now() });
         Ok(())
     }
@@ -343,7 +346,7 @@ impl BaseTransformImpl for FaceGestures {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let Some(time) = running_time(&*self.obj(), buffer) else {
+        let Some(time) = running_time(&*self.obj(), buffer).map(Duration::from) else {
             gst::debug!(CAT, imp = self, "a buffer without a time is not looked at");
             return Ok(gst::FlowSuccess::Ok);
         };
@@ -361,7 +364,7 @@ impl BaseTransformImpl for FaceGestures {
         if let Some((happened, state)) = updated {
             let total = state.sequence.total;
             GestureMeta::attach(buffer, Arc::new(state));
-            happened.iter().for_each(|happening| self.post(happening, total, time));
+            happened.iter().for_each(|happening| self.post(happening, total, buffer));
         }
         Ok(gst::FlowSuccess::Ok)
     }

@@ -1,12 +1,12 @@
 //! `facegestures`: asks for gestures and says when they are done.
 //!
 //! Reads what `faceanalyze` attached to the buffers, passes every buffer on untouched, posts element messages, and
-//! attaches a [`VisionGestureMeta`](GestureState) with the state of the challenge, which `faceoverlay` and
+//! attaches a [`VisionGestureMeta`](GestureState) with the state of the challenge, which `facedraw` and
 //! `instructionoverlay` show.
 //!
 //! ```text
-//! gst-launch-1.0 -m filesrc location=clip.mp4 ! decodebin ! videoconvert \
-//!     ! faceanalyze ! facegestures gestures=blink,smile ! faceoverlay ! videoconvert ! autovideosink
+//! gst-launch-1.0 -m filesrc location=call.mp4 ! decodebin ! videoconvert \
+//!     ! faceanalyze ! facegestures gestures=blink,smile ! facedraw ! videoconvert ! autovideosink
 //! ```
 //!
 //! Gestures are named by id (`gst-inspect-1.0 facegestures` lists the built-in ones, the property `folder` adds more), or
@@ -14,7 +14,7 @@
 //! for when a face is seen, the next one when the one before is done. Time is the buffers' running time: a file that is
 //! played faster than real time gives the same result.
 //!
-//! Messages, all with `running-time` (guint64, nanoseconds, of the buffer):
+//! Messages, all with `timestamp` and `running-time` of the buffer (guint64, nanoseconds):
 //!
 //! | message | when | fields |
 //! |---|---|---|

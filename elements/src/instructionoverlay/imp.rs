@@ -9,13 +9,16 @@ use gst_video::prelude::*;
 use gst_video::subclass::prelude::*;
 use vision_core::locales::{Locale, Locales};
 use vision_core::picture::PictureMut;
+use vision_core::position::Warning;
 use vision_core::subject_view::{Composer, Guide, Step, SubjectView};
 
 use super::settings::{Settings, properties};
 use super::words;
+use crate::canvas::{i420_view, picture_mut, sync_properties};
 use crate::facegestures::GestureMeta;
+use crate::lock;
 use crate::meta::{FaceMeta, Faces, Payload};
-use crate::shared::{DRAWABLE, i420_view, lock, pad_templates, picture_mut, running_time, sync_properties};
+use crate::video::{pad_templates, running_time};
 
 const DEFAULT_LANGUAGE: &str = "en";
 
@@ -26,6 +29,8 @@ struct State {
     epoch: Instant,
     /// The running time of the last frame that had one.
     time: Duration,
+    /// What was wrong with the last picture that was looked at.
+    warning: Option<Warning>,
     /// Where the format is not I420.
     converter: Option<Converter>,
 }
@@ -45,6 +50,8 @@ impl Converter {
         // YUV keeps its own colours, RGB becomes what the composer's colours are.
         let colorimetry =
             if info.is_rgb() { "bt601".parse::<gst_video::VideoColorimetry>()? } else { info.colorimetry() };
+        // The converter changes formats only: all else has to agree.
+        let builder = builder.fps(info.fps()).par(info.par()).interlace_mode(info.interlace_mode());
         let i420 = builder.colorimetry(&colorimetry).build()?;
         let to_i420 = gst_video::VideoConverter::new(info, &i420, None)?;
         let from_i420 = gst_video::VideoConverter::new(&i420, info, None)?;
@@ -67,12 +74,14 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 
 impl InstructionOverlay {
     /// What is shown over a frame.
-    fn view(&self, settings: &Settings, buffer: &gst::BufferRef, state: &State) -> SubjectView {
+    fn view(&self, settings: &Settings, buffer: &gst::BufferRef, state: &mut State) -> SubjectView {
         let mut view = SubjectView::default();
         if settings.follow_gestures {
-            let faces = FaceMeta::of(buffer);
+            if let Some(faces) = FaceMeta::of(buffer) {
+                state.warning = words::warning(&faces);
+            }
             if let Some(gestures) = GestureMeta::of(buffer) {
-                view = words::view(&state.locale, &gestures, faces.as_deref(), state.epoch);
+                view = words::view(&state.locale, &gestures, state.warning, state.epoch);
             }
         }
         let text = |text: &Option<String>, id: &Option<String>| {
@@ -109,7 +118,7 @@ impl InstructionOverlay {
         let settings = lock(&self.settings).clone();
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or_else(|| glib::bool_error!("the element is not started"))?;
-        state.time = running_time(&*self.obj(), from.buffer()).unwrap_or(state.time);
+        state.time = running_time(&*self.obj(), from.buffer()).map_or(state.time, Duration::from);
         let view = self.view(&settings, from.buffer(), state);
         let now = state.epoch + state.time;
         let State { composer, converter, .. } = state;
@@ -179,8 +188,7 @@ impl ElementImpl for InstructionOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(&gst_video::VideoCapsBuilder::new().format_list(DRAWABLE).build()));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(pad_templates);
         &TEMPLATES
     }
 }
@@ -194,14 +202,15 @@ impl BaseTransformImpl for InstructionOverlay {
         let settings = lock(&self.settings).clone();
         let folders: Vec<PathBuf> = settings.locale_folder.iter().map(PathBuf::from).collect();
         let locales = Locales::load(&folders, DEFAULT_LANGUAGE)
-            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ["{error}"]))?;
+            .map_err(|error| gst::error_msg!(gst::ResourceError::Settings, ("{error}")))?;
         let requested = settings.language.as_deref().unwrap_or(DEFAULT_LANGUAGE);
         let (locale, is_known) = locales.pick(Some(requested));
         if !is_known {
             gst::warning!(CAT, imp = self, "language {requested} is not known, texts are in {}", locale.language());
         }
         let (locale, epoch) = (locale.clone(), Instant::now());
-        let state = State { locale, composer: Composer::new(), epoch, time: Duration::ZERO, converter: None };
+        let state =
+            State { locale, composer: Composer::new(), epoch, time: Duration::ZERO, warning: None, converter: None };
         *lock(&self.state) = Some(state);
         *lock(&self.countdown_set) = None;
         Ok(())

@@ -13,7 +13,7 @@
 //! challenge, and guide and warning say whether the face is where it should be. Whatever a property says comes first.
 //!
 //! ```text
-//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert \
+//! gst-launch-1.0 filesrc location=call.mp4 ! decodebin ! videoconvert \
 //!     ! faceanalyze ! facegestures gestures=blink,smile \
 //!     ! instructionoverlay follow-gestures=true language=es ! videoconvert ! autovideosink
 //! ```

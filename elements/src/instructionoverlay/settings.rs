@@ -185,7 +185,7 @@ pub(super) fn properties() -> &'static [glib::ParamSpec] {
                 .controllable()
                 .mutable_playing()
                 .build(),
-            text("message", "Message", "What to do"),
+            text("message", "Message", "What the subject is asked to do"),
             text(
                 "message-id",
                 "Message id",

@@ -10,7 +10,7 @@ use vision_core::subject_view::{Countdown, Guide, OutcomeView, Step, SubjectView
 use crate::facegestures::GestureState;
 use crate::meta::Faces;
 
-/// What is wrong with the picture, if somebody looked.
+/// What is wrong with a picture that was looked at.
 pub(super) fn warning(faces: &Faces) -> Option<Warning> {
     if faces.face_count > 1 {
         return Some(Warning::SeveralFaces);
@@ -19,9 +19,8 @@ pub(super) fn warning(faces: &Faces) -> Option<Warning> {
 }
 
 /// The view of a challenge. `epoch` is running time 0 on the composer's clock.
-pub(super) fn view(locale: &Locale, state: &GestureState, faces: Option<&Faces>, epoch: Instant) -> SubjectView {
+pub(super) fn view(locale: &Locale, state: &GestureState, warning: Option<Warning>, epoch: Instant) -> SubjectView {
     let sequence = &state.sequence;
-    let warning = faces.and_then(warning);
     let guided = |good: Guide| if warning.is_some() { Guide::Warning } else { good };
     let text = |text: Text| locale.text(text).to_owned();
     let words = warning.map(|warning| locale.warning(warning).to_owned());

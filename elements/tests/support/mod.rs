@@ -1,6 +1,8 @@
 //! What the tests of the elements share: the plug-in, pictures of a face in every format, clips, messages.
 #![allow(dead_code)] // every test uses its own part
 
+pub mod pictures;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 

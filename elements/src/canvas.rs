@@ -1,22 +1,8 @@
-//! What several elements need.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+//! Frames that elements draw onto.
 
 use gst_base::prelude::*;
 use gst_video::prelude::*;
 use vision_core::picture::{I420Mut, I420View, Nv12Mut, PictureMut, RgbMut};
-
-/// A lock whose holder panicked still holds plain data.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The running time of a buffer; `None` without a timestamp, or outside of the segment.
-pub(crate) fn running_time(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) -> Option<Duration> {
-    let segment = element.as_ref().segment().downcast::<gst::ClockTime>().ok()?;
-    segment.to_running_time(buffer.pts()?).map(Duration::from)
-}
 
 /// Sets controlled properties to their values at this buffer.
 pub(crate) fn sync_properties(element: &impl IsA<gst_base::BaseTransform>, buffer: &gst::BufferRef) {
@@ -26,19 +12,6 @@ pub(crate) fn sync_properties(element: &impl IsA<gst_base::BaseTransform>, buffe
         // Fails when a property is not controlled any more, which is no reason to stop.
         let _ = element.as_ref().sync_values(time);
     }
-}
-
-/// The formats that are drawn onto.
-pub(crate) const DRAWABLE: [gst_video::VideoFormat; 3] =
-    [gst_video::VideoFormat::I420, gst_video::VideoFormat::Nv12, gst_video::VideoFormat::Rgb];
-
-/// Sink and source pads that are always there, with the same caps.
-pub(crate) fn pad_templates(caps: &gst::Caps) -> Vec<gst::PadTemplate> {
-    [("sink", gst::PadDirection::Sink), ("src", gst::PadDirection::Src)]
-        .map(|(name, direction)| {
-            gst::PadTemplate::new(name, direction, gst::PadPresence::Always, caps).expect("a template of valid caps")
-        })
-        .to_vec()
 }
 
 fn strides<F: VideoFrameExt>(frame: &F) -> [usize; 4] {
@@ -56,7 +29,7 @@ pub(crate) fn i420_view<'a>(frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>
     Some(I420View { y, u, v, y_stride, uv_stride, width, height })
 }
 
-/// A frame of one of the [`DRAWABLE`] formats to draw onto; `None` for others, or for I420 whose chroma planes have
+/// A frame of one of the formats of [`pad_templates`](crate::video::pad_templates) to draw onto; `None` for others, or for I420 whose chroma planes have
 /// different strides.
 pub(crate) fn picture_mut<'a>(frame: &'a mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Option<PictureMut<'a>> {
     let [y_stride, uv_stride, v_stride, _] = strides(frame);

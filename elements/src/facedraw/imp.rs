@@ -8,9 +8,11 @@ use gst_base::subclass::prelude::*;
 use vision_core::face::{BLENDSHAPE_NAMES, Face};
 use vision_core::face_view::{Bars, FacePainter, Shown};
 
+use crate::canvas::{picture_mut, sync_properties};
 use crate::facegestures::GestureMeta;
+use crate::lock;
 use crate::meta::FaceMeta;
-use crate::shared::{DRAWABLE, lock, pad_templates, picture_mut, sync_properties};
+use crate::video::pad_templates;
 
 const DEFAULT_BARS_COUNT: u32 = 8;
 
@@ -66,23 +68,23 @@ struct State {
 }
 
 #[derive(Default)]
-pub struct FaceOverlay {
+pub struct FaceDraw {
     settings: Mutex<Settings>,
     state: Mutex<State>,
 }
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("faceoverlay", gst::DebugColorFlags::empty(), Some("What is seen of a face"))
+    gst::DebugCategory::new("facedraw", gst::DebugColorFlags::empty(), Some("What is seen of a face"))
 });
 
 #[glib::object_subclass]
-impl ObjectSubclass for FaceOverlay {
-    const NAME: &'static str = "GstVisionFaceOverlay";
-    type Type = super::FaceOverlay;
+impl ObjectSubclass for FaceDraw {
+    const NAME: &'static str = "GstVisionFaceDraw";
+    type Type = super::FaceDraw;
     type ParentType = gst_base::BaseTransform;
 }
 
-impl ObjectImpl for FaceOverlay {
+impl ObjectImpl for FaceDraw {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let defaults = Settings::default();
@@ -158,13 +160,13 @@ impl ObjectImpl for FaceOverlay {
     }
 }
 
-impl GstObjectImpl for FaceOverlay {}
+impl GstObjectImpl for FaceDraw {}
 
-impl ElementImpl for FaceOverlay {
+impl ElementImpl for FaceDraw {
     fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
         static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
             gst::subclass::ElementMetadata::new(
-                "Face overlay",
+                "Face drawing",
                 "Filter/Editor/Video",
                 "Draws what faceanalyze and facegestures saw: mesh, box, axes, blendshapes, gesture",
                 "The vision-service developers",
@@ -174,15 +176,14 @@ impl ElementImpl for FaceOverlay {
     }
 
     fn pad_templates() -> &'static [gst::PadTemplate] {
-        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> =
-            LazyLock::new(|| pad_templates(&gst_video::VideoCapsBuilder::new().format_list(DRAWABLE).build()));
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(pad_templates);
         &TEMPLATES
     }
 }
 
 // Not a video filter: that would map every frame for writing, and so copy the shared ones, whether or not there is
 // something to draw.
-impl BaseTransformImpl for FaceOverlay {
+impl BaseTransformImpl for FaceDraw {
     const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
     const PASSTHROUGH_ON_SAME_CAPS: bool = false;
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
@@ -191,10 +192,10 @@ impl BaseTransformImpl for FaceOverlay {
         lock(&self.settings).chosen().map(|_| ()).map_err(|unknown| {
             gst::error_msg!(
                 gst::ResourceError::Settings,
-                [
+                (
                     "property blendshapes: there is no blendshape \"{unknown}\"; known are {}",
                     BLENDSHAPE_NAMES.join(", ")
-                ]
+                )
             )
         })
     }

@@ -1,8 +1,8 @@
-//! `faceoverlay`: draws what `faceanalyze` and `facegestures` saw onto the picture, for people who look for a fault.
+//! `facedraw`: draws what `faceanalyze` and `facegestures` saw onto the picture, for people who look for a fault.
 //!
 //! ```text
-//! gst-launch-1.0 filesrc location=clip.mp4 ! decodebin ! videoconvert \
-//!     ! faceanalyze ! facegestures ! faceoverlay bars-count=12 ! videoconvert ! autovideosink
+//! gst-launch-1.0 filesrc location=call.mp4 ! decodebin ! videoconvert \
+//!     ! faceanalyze ! facegestures ! facedraw bars-count=12 ! videoconvert ! autovideosink
 //! ```
 //!
 //! | property | what is drawn |
@@ -18,6 +18,8 @@
 //! only what is drawn is blended onto the planes as they are, in I420, NV12 and RGB; a frame that others hold too is
 //! copied first. `cargo run --release -p vision-core --example face_view -- FOLDER` prints what each part costs.
 //!
+//! (`faceoverlay` is another element, of gst-plugins-bad; two of one name hide each other.)
+//!
 //! Since 0.1.0
 
 use glib::prelude::*;
@@ -26,10 +28,10 @@ mod imp;
 
 glib::wrapper! {
     /// See the [module](self).
-    pub struct FaceOverlay(ObjectSubclass<imp::FaceOverlay>)
+    pub struct FaceDraw(ObjectSubclass<imp::FaceDraw>)
         @extends gst_base::BaseTransform, gst::Element, gst::Object;
 }
 
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    gst::Element::register(Some(plugin), "faceoverlay", gst::Rank::NONE, FaceOverlay::static_type())
+    gst::Element::register(Some(plugin), "facedraw", gst::Rank::NONE, FaceDraw::static_type())
 }
