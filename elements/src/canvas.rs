@@ -29,8 +29,8 @@ pub(crate) fn i420_view<'a>(frame: &'a gst_video::VideoFrameRef<&gst::BufferRef>
     Some(I420View { y, u, v, y_stride, uv_stride, width, height })
 }
 
-/// A frame of one of the formats of [`pad_templates`](crate::video::pad_templates) to draw onto; `None` for others, or for I420 whose chroma planes have
-/// different strides.
+/// A frame of one of the formats of [`pad_templates`](crate::video::pad_templates) to draw onto; `None` for others, or
+/// for I420 whose chroma planes have different strides.
 pub(crate) fn picture_mut<'a>(frame: &'a mut gst_video::VideoFrameRef<&mut gst::BufferRef>) -> Option<PictureMut<'a>> {
     let [y_stride, uv_stride, v_stride, _] = strides(frame);
     let (width, height) = (frame.width() as usize, frame.height() as usize);

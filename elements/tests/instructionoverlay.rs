@@ -11,7 +11,9 @@ use gstvision::facegestures::GestureMeta;
 use gstvision::meta::FaceMeta;
 use support::pictures::{Rgb, SIZES, attach, bytes, face, info, portrait};
 use support::{FORMATS, asset, element, harness, start_error};
+use vision_core::locales::{Locales, Text};
 use vision_core::picture::{I420Mut, I420View};
+use vision_core::position::PositionLimits;
 use vision_core::subject_view::{Composer, Countdown, Guide, OutcomeView, Step, SubjectView};
 
 const LINE: &str = "instructionoverlay";
@@ -178,26 +180,25 @@ fn a_challenge_is_followed() {
         assert!(FaceMeta::of(&out).is_none(), "places in a mirrored picture are others");
         assert!(GestureMeta::of(&out).is_some());
     };
-    let start = |_: Instant| SubjectView {
-        message: "Mire a la cámara. Vamos a empezar.".into(),
-        guide: Guide::Neutral,
-        ..SubjectView::default()
-    };
-    let locales = vision_core::locales::Locales::load(&[], "en").unwrap();
+    let locales = Locales::load(&[], "en").unwrap();
     let locale = locales.pick(Some("es")).0.clone();
     let text = |text| locale.text(text).to_owned();
-    use vision_core::locales::Text;
-    next(0, None, &|begin| SubjectView { message: text(Text::Starting), ..start(begin) }, "starting");
+    let start =
+        |_: Instant| SubjectView { message: text(Text::Starting), guide: Guide::Neutral, ..SubjectView::default() };
+    next(0, None, &start, "starting");
+    // She is not where a subject should be.
+    let warning = PositionLimits::default().check(&face(&[])).unwrap();
     let ask = |begin: Instant| SubjectView {
+        warning: Some(locale.warning(warning).to_owned()),
         message: locale.get("gestures.openCloseMouth.label").unwrap().to_owned(),
         step: Some(Step { current: 1, total: 1 }),
         countdown: Some(Countdown { ends: begin + Duration::from_millis(10_040), total: Duration::from_secs(10) }),
-        guide: Guide::Good,
+        guide: Guide::Warning,
         ..SubjectView::default()
     };
     next(40, Some(0.1), &ask, "asked");
     next(80, Some(0.7), &ask, "open");
-    // A picture that was not looked at says nothing about the face.
+    // A picture that was not looked at says nothing new about the face.
     next(120, None, &ask, "not analysed");
     let done = |_: Instant| SubjectView {
         message: text(Text::Alive),
@@ -239,7 +240,8 @@ fn everything_changes_while_it_runs() {
         element(&harness).set_property("message", message);
         harness.push(portrait(&info, 0)).unwrap();
         let expected = shown(&format!("{LINE} message=\"{message}\""), &info, 0);
-        assert!(bytes(&harness.pull().unwrap()) == bytes(&expected), "{message}");
+        let out = harness.pull().unwrap();
+        assert!(Rgb::of(&out, &info) == Rgb::of(&expected, &info), "{message}");
     }
     for event in [gst::event::FlushStart::new(), gst::event::FlushStop::new(true), support::segment()] {
         assert!(harness.push_event(event));

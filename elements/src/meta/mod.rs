@@ -3,7 +3,7 @@
 //! | meta | attached by | payload |
 //! |---|---|---|
 //! | [`VisionFaceMeta`](FaceMeta) | `faceanalyze` | [`Faces`] |
-//! | `VisionGestureMeta` | `facegestures` | |
+//! | [`VisionGestureMeta`](crate::facegestures::GestureMeta) | `facegestures` | [`GestureState`](crate::facegestures::GestureState) |
 //! | [`VisionEmbeddingMeta`](EmbeddingMeta) | `faceembed` | [`FaceEmbedding`] |
 //! | [`VisionSpoofMeta`](SpoofMeta) | `facespoof` | [`FaceSpoof`] |
 //!

@@ -1,7 +1,7 @@
 //! Pictures of a face in every format and size, and what comes out of elements.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gst_video::prelude::*;
 use gst_video::{VideoConverter, VideoFormat, VideoFrameRef, VideoInfo};
@@ -25,7 +25,9 @@ fn demo() -> std::path::PathBuf {
 /// The demonstration's portrait, stretched to a size, at so many milliseconds.
 pub fn portrait(info: &VideoInfo, ms: u64) -> gst::Buffer {
     super::init();
-    let picture = image::open(demo().join("astronaut.png")).unwrap().to_rgb8();
+    static PICTURE: LazyLock<image::RgbImage> =
+        LazyLock::new(|| image::open(demo().join("astronaut.png")).unwrap().to_rgb8());
+    let picture = PICTURE.clone();
     let from = VideoInfo::builder(VideoFormat::Rgb, picture.width(), picture.height()).build().unwrap();
     let mut buffer = convert(&gst::Buffer::from_slice(picture.into_raw()), &from, info);
     let writable = buffer.get_mut().unwrap();
@@ -59,7 +61,8 @@ pub fn attach(buffer: &mut gst::Buffer, faces: Vec<Face>) {
 
 pub fn convert(buffer: &gst::BufferRef, from: &VideoInfo, to: &VideoInfo) -> gst::Buffer {
     let converter = VideoConverter::new(from, to, None).unwrap();
-    let mut converted = gst::Buffer::with_size(to.size()).unwrap();
+    // Padding too is the same in every picture.
+    let mut converted = gst::Buffer::from_mut_slice(vec![0; to.size()]);
     {
         let source = VideoFrameRef::from_buffer_ref_readable(buffer, from).unwrap();
         let mut target = VideoFrameRef::from_buffer_ref_writable(converted.get_mut().unwrap(), to).unwrap();
@@ -69,6 +72,7 @@ pub fn convert(buffer: &gst::BufferRef, from: &VideoInfo, to: &VideoInfo) -> gst
 }
 
 /// RGB without padding.
+#[derive(PartialEq)]
 pub struct Rgb {
     pub width: usize,
     pub height: usize,
@@ -78,7 +82,8 @@ pub struct Rgb {
 impl Rgb {
     pub fn of(buffer: &gst::BufferRef, info: &VideoInfo) -> Self {
         let (width, height) = (info.width() as usize, info.height() as usize);
-        let rgb = VideoInfo::builder(VideoFormat::Rgb, info.width(), info.height()).build().unwrap();
+        let rgb = VideoInfo::builder(VideoFormat::Rgb, info.width(), info.height()).fps(info.fps()).par(info.par());
+        let rgb = rgb.interlace_mode(info.interlace_mode()).build().unwrap();
         let converted = convert(buffer, info, &rgb);
         let frame = VideoFrameRef::from_buffer_ref_readable(&converted, &rgb).unwrap();
         let stride = frame.plane_stride()[0] as usize;
