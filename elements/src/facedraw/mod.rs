@@ -18,11 +18,7 @@
 //! only what is drawn is blended onto the planes as they are, in I420, NV12 and RGB; a frame that others hold too is
 //! copied first. `cargo run --release -p vision-core --example face_view -- FOLDER` prints what each part costs.
 //!
-<<<<<<< ours
 //! (`faceoverlay` is another element, of gst-plugins-bad; two of one name hide each other.)
-=======
-//! GStreamer's plugins-bad have a `faceoverlay`, which puts a hat on faces; hence this one's name.
->>>>>>> theirs
 //!
 //! Since 0.1.0
 
