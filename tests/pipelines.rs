@@ -99,7 +99,7 @@ impl Film {
 
     /// The part of pixels of a picture that are not those of another film.
     fn difference(&self, other: &Self, number: usize) -> f64 {
-        let of = |film: &Self| film.bytes[number * film.picture..(number + 1) * film.picture * 2 / 3].to_vec();
+        let of = |film: &Self| film.bytes[number * film.picture..][..film.picture * 2 / 3].to_vec();
         let (a, b) = (of(self), of(other));
         a.iter().zip(&b).filter(|(a, b)| a.abs_diff(**b) > 30).count() as f64 / a.len() as f64
     }
