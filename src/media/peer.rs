@@ -359,8 +359,11 @@ fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), Peer
     // it looks for routers that open ports: threads, sockets and time for nothing, since STUN and TURN do without
     let nice: glib::Object = agent.property("agent");
     nice.set_property("upnp", false);
-    nice.set_property("stun-max-retransmissions", CHECKS);
-    nice.set_property("stun-reliable-timeout", TCP_CHECK_LIMIT.as_millis() as u32);
+    if !options.only_from.is_empty() {
+        // where all addresses are offered, pairs that cannot work would hold the others up for longer
+        nice.set_property("stun-max-retransmissions", CHECKS);
+        nice.set_property("stun-reliable-timeout", TCP_CHECK_LIMIT.as_millis() as u32);
+    }
     // libnice leaves loopback out by itself, and everything else once it is told one address
     let addresses = match options.only_from.as_slice() {
         [] if options.loopback => ice::local_addresses()
