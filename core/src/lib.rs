@@ -9,6 +9,7 @@
 //! | [`gestures`] | gesture files, and the engine that says when a gesture is completed |
 //! | [`challenge`] | which gestures a subject is asked for |
 //! | [`portrait`] | one picture that blinks, smiles and turns: the simulated subject |
+//! | [`liveness`] | the checks: is this a living person, the same one all the time |
 //! | [`position`] | is the face where it should be |
 //! | [`locales`] | what is said, in five languages and more |
 //! | [`contact_sheet`] | pictures side by side with captions |
@@ -22,6 +23,7 @@ mod drawing;
 pub mod face;
 pub mod face_view;
 pub mod gestures;
+pub mod liveness;
 pub mod locales;
 pub mod picture;
 pub mod plot;
