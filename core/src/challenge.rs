@@ -36,6 +36,8 @@ pub enum ChallengeError {
 pub struct ChallengePool {
     gestures: Vec<Arc<Gesture>>,
     count: usize,
+    /// One of these is in every challenge; of none, if there are none.
+    always: Vec<Arc<Gesture>>,
 }
 
 impl ChallengePool {
@@ -55,8 +57,15 @@ impl ChallengePool {
         match count {
             0 => Err(ChallengeError::Empty),
             _ if gestures.len() < count => Err(ChallengeError::TooFew { wanted: count, listed: gestures.len() }),
-            _ => Ok(Self { gestures, count }),
+            _ => Ok(Self { gestures, count, always: Vec::new() }),
         }
+    }
+
+    /// One of the gestures with these ids is to be part of every challenge: where none of them was drawn, one takes the
+    /// place of another.
+    pub fn with_one_of(mut self, library: &GestureLibrary, ids: &[&str]) -> Result<Self, ChallengeError> {
+        self.always = Self::new(library, ids, 1)?.gestures;
+        Ok(self)
     }
 
     /// The gestures that may be drawn.
@@ -78,6 +87,11 @@ impl ChallengePool {
             gestures.swap(i, i + below(left as u64, &mut random)? as usize);
         }
         gestures.truncate(self.count);
+        let is_there = gestures.iter().any(|drawn| self.always.iter().any(|gesture| gesture.id == drawn.id));
+        if !self.always.is_empty() && !is_there {
+            let place = below(gestures.len() as u64, &mut random)? as usize;
+            gestures[place] = self.always[below(self.always.len() as u64, &mut random)? as usize].clone();
+        }
         Ok(gestures)
     }
 }
@@ -147,6 +161,31 @@ mod tests {
             orders.insert(ids);
         }
         assert_eq!(orders.len(), 6);
+    }
+
+    #[test]
+    fn one_of_some_is_always_there() {
+        const TURNS: [&str; 2] = ["turnLeft", "turnRight"];
+        let library = GestureLibrary::load(&[]).unwrap();
+        let ids = |pool: &ChallengePool, random: &mut _| -> Vec<String> {
+            pool.draw(random).unwrap().iter().map(|gesture| gesture.id.clone()).collect()
+        };
+        let mut random = generator(11);
+        let required = pool(&DEFAULT, 2).unwrap().with_one_of(&library, &TURNS).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            let drawn = ids(&required, &mut random);
+            assert_eq!(drawn.len(), 2);
+            assert_eq!(drawn.iter().filter(|id| TURNS.contains(&id.as_str())).count(), 1, "{drawn:?}");
+            seen.extend(drawn.into_iter().enumerate());
+        }
+        assert_eq!(seen.len(), 10, "every gesture, in both places: {seen:?}");
+        let named = pool(&["turnLeft", "turnRight"], 2).unwrap().with_one_of(&library, &TURNS).unwrap();
+        let mut drawn = ids(&named, &mut random);
+        drawn.sort();
+        assert_eq!(drawn, TURNS, "one that was drawn is enough");
+        let unknown = pool(&DEFAULT, 2).unwrap().with_one_of(&library, &["moonwalk"]).unwrap_err();
+        assert!(unknown.to_string().contains("moonwalk"), "{unknown}");
     }
 
     #[test]

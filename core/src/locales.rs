@@ -179,6 +179,8 @@ impl Locale {
             Warning::NoFace => (NO_FACE, NO_FACE),
             Warning::SeveralFaces => (SEVERAL_FACES, SEVERAL_FACES),
             Warning::Centre => (CENTRE, CENTRE),
+            Warning::TooDark => (Text::TooDark.key(), Text::TooDark.key()),
+            Warning::Glasses => (Text::Glasses.key(), Text::Glasses.key()),
             Warning::Width(Extent::TooSmall) => (TOO_FAR, WIDTH),
             Warning::Width(Extent::TooLarge) => (TOO_CLOSE, WIDTH),
             Warning::Height(Extent::TooSmall) => (TOO_FAR, HEIGHT),

@@ -21,6 +21,10 @@ pub enum Warning {
     Height(Extent),
     /// The face is too far from the middle of the picture.
     Centre,
+    /// The picture is too dark to see the face well.
+    TooDark,
+    /// Glasses are in the way.
+    Glasses,
 }
 
 /// Which limit was passed.
@@ -41,6 +45,8 @@ impl Warning {
             Self::Width(_) => "width",
             Self::Height(_) => "height",
             Self::Centre => "centre",
+            Self::TooDark => "too_dark",
+            Self::Glasses => "glasses",
         }
     }
 }

@@ -2,6 +2,12 @@
 //!
 //! Every check has a [`Mode`]; what it saw is a [`Finding`], whatever the mode. Scores are 0..1, 1 is good. No check is
 //! the only gate: a [`Verdict::Inconclusive`] one never ends a flow.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`modes`] | which checks are made, and which of them decide |
+
+pub mod modes;
 
 use serde::{Deserialize, Serialize};
 
