@@ -12,7 +12,9 @@
 //! |---|---|
 //! | `schedule` | who is served next, pure |
 //! | `pool` | threads around it |
+//! | `embedders` | the embedding networks |
 
+mod embedders;
 mod pool;
 mod schedule;
 
@@ -25,10 +27,12 @@ use std::time::{Duration, Instant};
 use vision_core::face::{Face, FrameAnalysis};
 use vision_core::picture::Picture;
 
-use crate::embedding::{Embedder, Embedding, EmbeddingError};
+use crate::antispoof::{self, Antispoof, AntispoofError};
+use crate::embedding::{Embedding, EmbeddingError};
 use crate::landmarker::{Landmarker, LandmarkerError, MAX_FACES, StreamFrame, Tracker, TrackerOptions};
-use crate::manifest::{Listing, ManifestError, Metric, ModelFolder, ResolvedModel};
+use crate::manifest::{Listing, ManifestError, Metric, ModelFolder};
 use crate::runtime::{Runtime, RuntimeError, RuntimeInfo, RuntimeOptions};
+use embedders::Embedders;
 use pool::{Batching, NoResult, Pool, PoolStream, Worker};
 
 /// Worker threads when nobody says how many: one per core, up to this. Each has networks of its own in memory, and one
@@ -48,6 +52,8 @@ pub struct EngineOptions {
     pub workers: Option<NonZeroUsize>,
     /// Id of the embedding to use; `None`: the preferred one of those that are present.
     pub embedding: Option<String>,
+    /// Load the anti-spoof network, where it is present.
+    pub antispoof: bool,
 }
 
 /// Why the engine does not open, or has no result.
@@ -65,6 +71,9 @@ pub enum EngineError {
     /// A face has no embedding.
     #[error(transparent)]
     Embedding(#[from] EmbeddingError),
+    /// A face has no anti-spoof score.
+    #[error(transparent)]
+    Antispoof(#[from] AntispoofError),
     /// There is no embedding of this name.
     #[error("there is no embedding `{name}`; present are: {present}. Run `make models`, or choose one of these")]
     UnknownEmbedding {
@@ -110,6 +119,8 @@ pub struct EngineInfo {
     pub models: Vec<Listing>,
     /// The embeddings that are present, the one in use first.
     pub embeddings: Vec<EmbeddingInfo>,
+    /// Whether there is an anti-spoof network.
+    pub antispoof: bool,
 }
 
 /// An embedding that can be asked for.
@@ -156,6 +167,8 @@ pub type OnResult = Box<dyn Fn(Result<StreamResult, EngineError>) + Send + Sync>
 pub struct Engine {
     pool: Pool<Networks>,
     embedders: Arc<Embedders>,
+    /// Shared by all threads, as the embedders are.
+    antispoof: Option<Arc<Mutex<Antispoof>>>,
     info: EngineInfo,
 }
 
@@ -168,6 +181,11 @@ impl Engine {
         let folder = ModelFolder::find(options.folder.as_deref())?;
         let runtime = Runtime::open(&folder, &options.runtime)?;
         let embedders = Arc::new(Embedders::open(&runtime, &folder, options.embedding.as_deref())?);
+        let antispoof = options.antispoof.then(|| Antispoof::load(&runtime, &folder));
+        let antispoof = match antispoof {
+            None | Some(Err(AntispoofError::Manifest(ManifestError::Missing { .. }))) => None,
+            Some(network) => Some(Arc::new(Mutex::new(network?))),
+        };
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = options.workers.map_or(cores.min(MOST_WORKERS), NonZeroUsize::get);
         let networks = (0..workers)
@@ -181,6 +199,9 @@ impl Engine {
         let mut models = folder.list();
         let chosen = embedders.chosen();
         for listing in &mut models {
+            if listing.id == antispoof::MODEL {
+                listing.in_use = antispoof.is_some();
+            }
             if embedders.find(listing.id).is_some() {
                 listing.in_use = chosen == Some(listing.id);
             }
@@ -191,6 +212,7 @@ impl Engine {
             workers,
             models,
             embeddings: embedders.list(),
+            antispoof: antispoof.is_some(),
         };
         let RuntimeInfo { provider, device_id, version, engine_cache, max_batch, .. } = &info.runtime;
         tracing::info!(
@@ -201,10 +223,11 @@ impl Engine {
             max_batch,
             workers,
             embedding = chosen.unwrap_or("none"),
+            antispoof = info.antispoof,
             "the inference engine is open"
         );
         let batching = Batching { most: *max_batch, wait: options.batch_wait };
-        Ok(Arc::new(Self { pool: Pool::start("inference", networks, batching)?, embedders, info }))
+        Ok(Arc::new(Self { pool: Pool::start("inference", networks, batching)?, embedders, antispoof, info }))
     }
 
     /// What the engine runs on.
@@ -239,6 +262,20 @@ impl Engine {
             Some(name) => embedders.find(name).ok_or_else(|| embedders.unknown(name))?,
         };
         self.pool.run(move |_| embedders.embed(index, &*picture, &face))?
+    }
+
+    /// Logit of real less logit of spoof ([`Antispoof::score`]); none without the network. Blocks as
+    /// [`Engine::analyze_picture`] does.
+    ///
+    /// # Errors
+    /// [`EngineError::Antispoof`], or why there is no result at all.
+    pub fn antispoof(&self, picture: Arc<dyn Picture>, face: &Face) -> Result<Option<f32>, EngineError> {
+        let Some(network) = self.antispoof.clone() else { return Ok(None) };
+        let face = face.clone();
+        self.pool.run(move |_| {
+            let mut network = network.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Some(network.score(&picture.view(), &face)?))
+        })?
     }
 
     /// Ends the threads: what has begun is finished, what waits is dropped. Later calls are answered with
@@ -351,58 +388,5 @@ impl Networks {
                 Err(EngineError::Panicked)
             }
         }
-    }
-}
-
-/// The embedding networks, shared by all threads: they are used rarely, and the largest takes 22 MB.
-struct Embedders {
-    runtime: Runtime,
-    models: Vec<(ResolvedModel, Mutex<Option<Embedder>>)>,
-}
-
-impl Embedders {
-    /// The one in use comes first and is loaded, so that a broken one is found at the start.
-    fn open(runtime: &Runtime, folder: &ModelFolder, chosen: Option<&str>) -> Result<Self, EngineError> {
-        let models = folder.embeddings().into_iter().map(|model| (model, Mutex::default())).collect();
-        let mut embedders = Self { runtime: runtime.clone(), models };
-        if let Some(name) = chosen {
-            let index = embedders.find(name).ok_or_else(|| embedders.unknown(name))?;
-            embedders.models[..=index].rotate_right(1);
-        }
-        if let Some((model, slot)) = embedders.models.first_mut() {
-            *slot = Mutex::new(Some(Embedder::load(runtime, model)?));
-        }
-        Ok(embedders)
-    }
-
-    fn chosen(&self) -> Option<&'static str> {
-        self.models.first().map(|(resolved, _)| resolved.model.id.as_str())
-    }
-
-    fn find(&self, name: &str) -> Option<usize> {
-        self.models.iter().position(|(resolved, _)| resolved.model.id == name)
-    }
-
-    fn list(&self) -> Vec<EmbeddingInfo> {
-        let info = |(resolved, _): &(ResolvedModel, _)| {
-            let embedding = resolved.model.embedding.as_ref()?;
-            Some(EmbeddingInfo { id: &resolved.model.id, metric: embedding.metric, threshold: embedding.threshold })
-        };
-        self.models.iter().filter_map(info).collect()
-    }
-
-    fn unknown(&self, name: &str) -> EngineError {
-        let ids: Vec<_> = self.models.iter().map(|(resolved, _)| resolved.model.id.as_str()).collect();
-        EngineError::UnknownEmbedding { name: name.to_owned(), present: ids.join(", ") }
-    }
-
-    fn embed(&self, index: usize, picture: &dyn Picture, face: &Face) -> Result<Embedding, EngineError> {
-        let (resolved, slot) = self.models.get(index).ok_or_else(|| self.unknown("default"))?;
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let embedder = match &mut *slot {
-            Some(embedder) => embedder,
-            None => slot.insert(Embedder::load(&self.runtime, resolved)?),
-        };
-        Ok(embedder.embed(&picture.view(), face)?)
     }
 }
