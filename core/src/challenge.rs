@@ -81,12 +81,7 @@ impl ChallengePool {
     /// Draws a challenge: every selection in every order is equally likely. `random` fills a buffer with random bytes of the operating
     /// system; it is called once per gesture, and again in the rare case that a value has to be refused for fairness.
     pub fn draw<E>(&self, mut random: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Vec<Arc<Gesture>>, E> {
-        let mut gestures = self.gestures.clone();
-        for i in 0..self.count {
-            let left = gestures.len() - i;
-            gestures.swap(i, i + below(left as u64, &mut random)? as usize);
-        }
-        gestures.truncate(self.count);
+        let mut gestures = draw(&self.gestures, self.count, &mut random)?;
         let is_there = gestures.iter().any(|drawn| self.always.iter().any(|gesture| gesture.id == drawn.id));
         if !self.always.is_empty() && !is_there {
             let place = below(gestures.len() as u64, &mut random)? as usize;
@@ -94,6 +89,21 @@ impl ChallengePool {
         }
         Ok(gestures)
     }
+}
+
+/// `count` of `items` (at least as many) in random order: every selection in every order is equally likely.
+pub(crate) fn draw<T: Clone, E>(
+    items: &[T],
+    count: usize,
+    mut random: impl FnMut(&mut [u8]) -> Result<(), E>,
+) -> Result<Vec<T>, E> {
+    let mut items = items.to_vec();
+    for i in 0..count {
+        let left = items.len() - i;
+        items.swap(i, i + below(left as u64, &mut random)? as usize);
+    }
+    items.truncate(count);
+    Ok(items)
 }
 
 /// A uniform number below `bound` (at least 1): values of the incomplete last interval are refused.

@@ -9,6 +9,9 @@
 
 pub mod modes;
 
+pub mod continuity;
+pub mod interactions;
+
 use serde::{Deserialize, Serialize};
 
 /// What a check's finding leads to.
