@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vision_core::challenge::{ChallengeError, ChallengePool};
 use vision_core::gestures::{GestureError, GestureLibrary};
+use vision_core::liveness::Check;
 use vision_core::locales::{LocaleError, Locales};
 use vision_models::engine::{Engine, EngineError, EngineOptions};
 
@@ -27,6 +28,9 @@ use crate::matching::{EmbeddedMatcher, EngineEmbedder, Matcher, RemoteMatcher};
 use crate::outbound::ClientError;
 use crate::redact::shorten;
 use crate::room::{RoomUrl, Rooms};
+
+/// What `challenge.require_turn` asks for: one of them.
+const TURNS: [&str; 2] = ["turnLeft", "turnRight"];
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +100,10 @@ impl Services {
             tracing::warn!("{notice}");
         }
         let gestures = GestureLibrary::load(&config.challenge.folders)?;
-        let challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
+        let mut challenges = ChallengePool::new(&gestures, &config.challenge.gestures, config.challenge.count)?;
+        if config.challenge.require_turn {
+            challenges = challenges.with_one_of(&gestures, &TURNS)?;
+        }
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
         if let Err(error) = crate::media::screen::warm_up((config.media.width, config.media.height)) {
@@ -163,6 +170,7 @@ pub fn engine_options(config: &Config) -> EngineOptions {
         batch_wait: config.analysis.batch_wait,
         workers: config.analysis.workers,
         embedding: config.matching.embedding.clone(),
+        antispoof: config.liveness.modes.looks_at(Check::PassiveLiveness),
     }
 }
 

@@ -111,8 +111,6 @@ impl Config {
                 rejoin_limit: r.required("flow.rejoin_limit"),
                 media_stall_limit: r.required("flow.media_stall_limit"),
                 face_lost_after: r.required("flow.face_lost_after"),
-                several_faces: r.required("flow.several_faces"),
-                several_faces_limit: r.required("flow.several_faces_limit"),
                 shutdown_limit: r.required("flow.shutdown_limit"),
             },
             challenge: Challenge {
@@ -120,6 +118,13 @@ impl Config {
                 gestures: r.required("challenge.gestures"),
                 folders: r.required("challenge.folders"),
                 mirror_input: r.required("challenge.mirror_input"),
+                require_turn: r.required("challenge.require_turn"),
+            },
+            liveness: Liveness {
+                modes: r.modes(),
+                several_faces_limit: r.required("liveness.several_faces_limit"),
+                inspection_rate: r.in_range("liveness.inspection_rate", 0.5, 15.0),
+                reduced_flash: r.required("liveness.reduced_flash"),
             },
             locale: Locale { default: r.required("locale.default"), folders: r.required("locale.folders") },
             position: PositionLimits {
@@ -242,6 +247,9 @@ fn toml_value(raw: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use vision_core::liveness::modes::Modes;
+    use vision_core::liveness::{Check, Mode};
+
     use super::*;
     use crate::media::Codec;
 
@@ -289,14 +297,29 @@ mod tests {
     #[test]
     fn settings_without_effect_and_open_doors_are_said() {
         let c = Config::with([
-            ("glasses.mode", "ERROR"),
             ("http.enable_debug_endpoints", "true"),
             ("mediasoup.accept_any_certificate", "1"),
             ("http.api_token", "123456"),
         ])
         .unwrap();
-        assert_eq!(c.notices.len(), 3, "{:?}", c.notices);
-        assert!(Config::with([("glasses.mode", "SOMETIMES")]).is_err());
+        assert_eq!(c.notices.len(), 2, "{:?}", c.notices);
+    }
+
+    #[test]
+    fn modes_are_those_of_the_profile_but_for_those_that_are_set() {
+        let modes =
+            |pairs: &[(&'static str, &'static str)]| Config::with(pairs.iter().copied()).unwrap().liveness.modes;
+        assert_eq!(modes(&[]), Modes::default());
+        assert_eq!(modes(&[("liveness.glasses", "WARNING_ONLY")]).of(Check::Glasses), Mode::Observe);
+        assert_eq!(modes(&[("liveness.glasses", "ERROR")]).of(Check::Glasses), Mode::Enforce);
+        let strict = modes(&[("liveness.profile", "strict"), ("liveness.frozen_stream", "off")]);
+        assert_eq!((strict.of(Check::FrozenStream), strict.of(Check::Glasses)), (Mode::Off, Mode::Enforce));
+        let wrong =
+            [("liveness.profile", "lax"), ("liveness.glasses", "maybe"), ("liveness.injection_hints", "enforce")];
+        let error = Config::with(wrong).unwrap_err().to_string();
+        for word in ["LIVENESS_PROFILE", "GLASSES_DETECTOR_MODE", "INJECTION_HINTS_MODE"] {
+            assert!(error.contains(word), "{word} is missing in: {error}");
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Takes values out of the resolved settings, types them, and collects all that is wrong with them.
 
+use vision_core::liveness::modes::Modes;
+use vision_core::liveness::{CHECKS, Check, Mode};
+
 use super::layers::Resolved;
 use super::parse::FromText;
 use crate::media::Codec;
@@ -73,16 +76,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Settings that are read but have no effect yet, and doors that stand open.
+    /// The modes of the liveness checks.
+    pub(super) fn modes(&mut self) -> Modes {
+        let profile = self.required("liveness.profile");
+        let set = CHECKS.map(|check| (check, self.optional::<Mode>(&format!("liveness.{}", check.as_str()))));
+        if set.contains(&(Check::InjectionHints, Some(Mode::Enforce))) {
+            self.complain("liveness.injection_hints", "off or observe: hints prove nothing");
+        }
+        Modes::new(profile, |check| set.iter().find(|(of, _)| *of == check).and_then(|(_, mode)| *mode))
+    }
+
+    /// Doors that stand open.
     pub(super) fn notices(&mut self) -> Vec<String> {
         let mut notices = Vec::new();
-        let glasses = self.one_of("glasses.mode", &["off", "warning_only", "error"]);
-        if glasses != "off" {
-            notices.push(format!(
-                "GLASSES_DETECTOR_MODE is {}: the glasses detector is not built in yet, nothing is checked",
-                glasses.to_uppercase()
-            ));
-        }
         if self.required::<bool>("http.enable_debug_endpoints") {
             let door = match self.entry("http.api_token").raw.is_empty() {
                 true => "everybody who reaches this port",

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
+use vision_core::liveness::Mode;
+use vision_core::liveness::modes::{Modes, Profile};
 use vision_core::position::PositionLimits;
 use vision_models::runtime::RuntimeOptions;
 
@@ -14,24 +16,24 @@ use super::parse::FromText;
 use crate::media::{Codec, Hardware, IceOptions};
 use crate::room::mediasoup::subject::SubjectRule;
 
-/// `off | observe | enforce`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CheckMode {
-    /// Does not look.
-    Off,
-    /// Looks, warns, lets pass.
-    Observe,
-    /// Looks and refuses.
-    Enforce,
-}
-
-impl FromText for CheckMode {
+/// `off | observe | enforce`, or the original's `OFF | WARNING_ONLY | ERROR`.
+impl FromText for Mode {
     fn from_text(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
             "off" => Ok(Self::Off),
-            "observe" => Ok(Self::Observe),
-            "enforce" => Ok(Self::Enforce),
+            "observe" | "warning_only" => Ok(Self::Observe),
+            "enforce" | "error" => Ok(Self::Enforce),
             _ => Err("off, observe or enforce".to_owned()),
+        }
+    }
+}
+
+impl FromText for Profile {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "default" => Ok(Self::Default),
+            "strict" => Ok(Self::Strict),
+            _ => Err("default or strict".to_owned()),
         }
     }
 }
@@ -98,9 +100,17 @@ pub struct Flow {
     pub rejoin_limit: Duration,
     pub media_stall_limit: Duration,
     pub face_lost_after: Duration,
-    pub several_faces: CheckMode,
-    pub several_faces_limit: Duration,
     pub shutdown_limit: Duration,
+}
+
+/// The liveness checks.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Liveness {
+    pub modes: Modes,
+    pub several_faces_limit: Duration,
+    pub inspection_rate: f32,
+    pub reduced_flash: bool,
 }
 
 /// What is asked of the subject.
@@ -111,6 +121,7 @@ pub struct Challenge {
     pub gestures: Vec<String>,
     pub folders: Vec<PathBuf>,
     pub mirror_input: bool,
+    pub require_turn: bool,
 }
 
 /// The words.
@@ -202,6 +213,7 @@ pub struct Config {
     pub debug: Debug,
     pub flow: Flow,
     pub challenge: Challenge,
+    pub liveness: Liveness,
     pub locale: Locale,
     pub position: PositionLimits,
     pub media: Media,

@@ -27,6 +27,12 @@ pub enum Reason {
     FaceLost,
     /// More than one face stayed in the picture.
     SeveralFaces,
+    /// The subject wears glasses, which the configuration does not allow.
+    Glasses,
+    /// The face is another one than before.
+    FaceChanged,
+    /// A liveness check that decides has failed; the flow's findings say which.
+    SpoofSuspected,
     /// The live face is not the one of the reference images.
     NoMatch,
     /// The controller gave no reference image that can be used.
@@ -48,13 +54,16 @@ pub enum Reason {
 }
 
 /// Every reason.
-pub const REASONS: [Reason; 15] = [
+pub const REASONS: [Reason; 18] = [
     Reason::SubjectAbsent,
     Reason::SubjectLeft,
     Reason::MediaLost,
     Reason::GestureTimeout,
     Reason::FaceLost,
     Reason::SeveralFaces,
+    Reason::Glasses,
+    Reason::FaceChanged,
+    Reason::SpoofSuspected,
     Reason::NoMatch,
     Reason::NoReferences,
     Reason::ControllerUnavailable,
@@ -69,7 +78,16 @@ pub const REASONS: [Reason; 15] = [
 impl Reason {
     /// Whether this is a finding about the subject (`rejected`), or the verification could not be carried out (`failed`).
     pub fn is_rejection(self) -> bool {
-        matches!(self, Self::GestureTimeout | Self::FaceLost | Self::SeveralFaces | Self::NoMatch)
+        matches!(
+            self,
+            Self::GestureTimeout
+                | Self::FaceLost
+                | Self::SeveralFaces
+                | Self::Glasses
+                | Self::FaceChanged
+                | Self::SpoofSuspected
+                | Self::NoMatch
+        )
     }
 
     /// As on the wire.
@@ -81,6 +99,9 @@ impl Reason {
             Self::GestureTimeout => "gesture_timeout",
             Self::FaceLost => "face_lost",
             Self::SeveralFaces => "several_faces",
+            Self::Glasses => "glasses",
+            Self::FaceChanged => "face_changed",
+            Self::SpoofSuspected => "spoof_suspected",
             Self::NoMatch => "no_match",
             Self::NoReferences => "no_references",
             Self::ControllerUnavailable => "controller_unavailable",

@@ -1,26 +1,36 @@
 //! The flow as a pure state machine: `(Event, Instant) -> Vec<Action>`.
 //!
 //! ```text
-//! Joining -> WaitingForSubject -> Starting -> Challenge(1..n) -> Matching -> Reporting -> Leaving -> Ended
-//!                 ^                   |            |
-//!                 +---- Rejoining <---+------------+      every state before Reporting can decide "not verified"
+//! Joining -> WaitingForSubject -> Starting -> Challenge(1..n) [-> Colours] -> Matching -> Reporting -> Leaving -> Ended
+//!                 ^                   |            |    ^
+//!                 +---- Rejoining <---+------------+    |
+//!                           +------> Resuming ----------+     every state before Reporting can decide "not verified"
 //! ```
 //!
 //! The state moves forward only, with one exception: a subject who leaves and comes back starts again with a new
-//! challenge. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
+//! challenge, or goes on with theirs when they were away for less than [`RESUME_GAP`] and are found to be the same. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
 //! the report is settled and the room is left.
 
-use std::sync::Arc;
+mod vocabulary;
+
 use std::time::{Duration, Instant};
 
 use vision_core::face::FrameAnalysis;
-use vision_core::gestures::{Gesture, GestureRun, Signals};
+use vision_core::gestures::{GestureRun, Progress, Signals};
+use vision_core::liveness::continuity::reaction::{Reaction, ReactionVerdict, Reactions};
+use vision_core::liveness::modes::Modes;
+use vision_core::liveness::{Check, Finding, Mode};
 use vision_core::position::{PositionLimits, Warning};
 
 use super::attention::Need;
 use super::outcome::{Outcome, Reason};
 use super::timeline::Timeline;
-use crate::config::CheckMode;
+pub use vocabulary::{Action, Draw, Drawn, Event, Scene, Stage, State};
+
+/// A subject who is back sooner, and is the same person, goes on with the challenge.
+pub const RESUME_GAP: Duration = Duration::from_secs(3);
+/// How long it may take to find out whether somebody who is back is the same person.
+const RESUME_LIMIT: Duration = Duration::from_secs(4);
 
 /// Limits and thresholds; see the settings of the same names.
 #[derive(Clone, Debug)]
@@ -32,154 +42,13 @@ pub struct Settings {
     pub rejoin_limit: Duration,
     pub media_stall_limit: Duration,
     pub face_lost_after: Duration,
-    pub several_faces: CheckMode,
+    pub modes: Modes,
     pub several_faces_limit: Duration,
+    /// How long the colour challenge takes, with the time for its last reflection to arrive; none: there is none.
+    pub colours: Option<Duration>,
     pub position: PositionLimits,
     pub mirror_input: bool,
 }
-
-/// Where a flow stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// The room is being joined.
-    Joining,
-    /// In the room; nobody sends video yet.
-    WaitingForSubject,
-    /// The subject's video arrives; "starting" is shown.
-    Starting,
-    /// A gesture is asked for; counts from 0.
-    Challenge(usize),
-    /// The subject left; they may come back.
-    Rejoining,
-    /// The challenge is done; references are fetched and compared.
-    Matching,
-    /// Decided: the result is shown, the controller is told.
-    Reporting,
-    /// The room is being left; the controller may still have to be told.
-    Leaving,
-    /// Over.
-    Ended,
-}
-
-impl State {
-    /// The name in `GET /flows/{id}`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::WaitingForSubject => "waiting_for_subject",
-            Self::Starting => "starting",
-            Self::Challenge(_) => "challenge",
-            Self::Rejoining => "rejoining",
-            Self::Matching => "matching",
-            Self::Reporting => "reporting",
-            Self::Leaving => "leaving",
-            Self::Ended => "ended",
-        }
-    }
-
-    fn is_decided(self) -> bool {
-        matches!(self, Self::Reporting | Self::Leaving | Self::Ended)
-    }
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The service is in the room.
-    RoomJoined,
-    /// The room could not be joined.
-    RoomUnreachable,
-    /// The way to the room broke; it is looked for.
-    RoomLost,
-    /// The service is in the room again.
-    RoomBack,
-    /// The room ended the call.
-    RoomClosed,
-    /// The subject's first video arrived, for the first time or again.
-    MediaStarted,
-    /// The subject left, or their connection broke; they may come back.
-    SubjectLeft,
-    /// The networks looked at a frame.
-    Analysed(&'a FrameAnalysis),
-    /// References were fetched and compared: the same person, another one, or no answer.
-    Matched(Result<bool, Reason>),
-    /// The report is settled: delivered, or given up.
-    Reported,
-    /// The room is left.
-    Left,
-    /// The service is asked to stop.
-    Shutdown,
-    /// A part of the service failed.
-    Fault,
-    /// Time passed: [`Machine::next_deadline`].
-    Tick,
-}
-
-/// What is to be done. The machine never waits: every action is answered by an event, or by none.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Show this to the subject.
-    Show(Scene),
-    /// Keep the picture of the frame just analysed, for the comparison.
-    TakePicture,
-    /// Forget the pictures taken.
-    DropPictures,
-    /// Fetch the references and compare; answered by [`Event::Matched`].
-    Match,
-    /// Tell the controller; answered by [`Event::Reported`].
-    Report(Outcome),
-    /// Leave the room; answered by [`Event::Left`].
-    Leave,
-    /// The flow is over.
-    End,
-}
-
-/// What the subject is shown, without words.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scene {
-    /// The main message.
-    pub stage: Stage,
-    /// A hint besides.
-    pub warning: Option<Warning>,
-}
-
-/// The main message.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Stage {
-    /// Nothing to see yet.
-    Waiting,
-    /// It is about to begin.
-    Starting,
-    /// A gesture is asked for.
-    Gesture {
-        /// Which.
-        gesture: Arc<Gesture>,
-        /// Counts from 0.
-        index: usize,
-        /// Gestures in all.
-        total: usize,
-        /// When its time is over.
-        ends: Instant,
-        /// Its whole time.
-        limit: Duration,
-    },
-    /// The comparison runs.
-    Checking,
-    /// Decided.
-    Decided(Outcome),
-}
-
-/// A gesture of a challenge.
-#[derive(Clone)]
-pub struct Drawn {
-    /// Which.
-    pub gesture: Arc<Gesture>,
-    /// Decides which step takes its picture, where the gesture leaves that to chance.
-    pub random: u64,
-}
-
-/// Draws a challenge: one to many gestures, in order.
-pub type Draw = Box<dyn FnMut() -> Vec<Drawn> + Send>;
 
 /// One verification.
 pub struct Machine {
@@ -188,6 +57,13 @@ pub struct Machine {
     draw: Draw,
     challenge: Vec<Drawn>,
     run: Option<GestureRun>,
+    /// When the present gesture was shown.
+    asked: Instant,
+    /// When the subject began with it: the neutral state is left.
+    began: Option<Instant>,
+    reactions: Reactions,
+    /// The gesture at which the subject left, and when.
+    interrupted: Option<(usize, Instant)>,
     /// When the present state has to be left: the end of "starting", of a gesture, of the wait for a rejoin...
     until: Option<Instant>,
     deadline: Instant,
@@ -198,6 +74,7 @@ pub struct Machine {
     /// The room is being looked for.
     room_lost: bool,
     warning: Option<Warning>,
+    notice: Option<Warning>,
     pictures: usize,
     outcome: Option<Outcome>,
     reported: bool,
@@ -215,6 +92,10 @@ impl Machine {
             draw,
             challenge: Vec::new(),
             run: None,
+            asked: now,
+            began: None,
+            reactions: Reactions::new(),
+            interrupted: None,
             until: None,
             deadline,
             media_seen: None,
@@ -222,6 +103,7 @@ impl Machine {
             several_since: None,
             room_lost: false,
             warning: None,
+            notice: None,
             pictures: 0,
             outcome: None,
             reported: false,
@@ -261,12 +143,17 @@ impl Machine {
         Some((&self.challenge.get(index)?.gesture.id, index, self.challenge.len()))
     }
 
+    /// What the machine itself found out about a check.
+    pub fn finding(&self, check: Check) -> Option<Finding> {
+        (check == Check::ReactionTime).then(|| self.reactions.finding())
+    }
+
     /// What has to be known of the subject's frames now.
     pub fn need(&self) -> Need {
         match self.state {
             _ if self.media_seen.is_none() => Need::Nothing,
-            State::Starting => Need::Presence,
-            State::Challenge(_) => Need::Gesture,
+            State::Starting | State::Resuming(_) => Need::Presence,
+            State::Challenge(_) | State::Colours => Need::Gesture,
             _ => Need::Nothing,
         }
     }
@@ -298,7 +185,7 @@ impl Machine {
                     self.show(actions);
                 }
             }
-            Event::RoomLost => self.room_lost(actions),
+            Event::RoomLost => self.room_lost(now, actions),
             Event::RoomBack => self.room_back(now),
             Event::RoomUnreachable => self.decide(Outcome::NotVerified(Reason::RoomUnreachable), now, actions),
             Event::RoomClosed => self.decide(Outcome::NotVerified(Reason::RoomClosed), now, actions),
@@ -307,6 +194,25 @@ impl Machine {
             Event::MediaStarted => self.media_started(now, actions),
             Event::SubjectLeft => self.subject_left(now, actions),
             Event::Analysed(analysis) => self.analysed(analysis, now, actions),
+            Event::Noticed(notice) => self.notice = notice,
+            Event::Suspected(check) => {
+                if self.settings.modes.of(check) == Mode::Enforce {
+                    self.decide(Outcome::NotVerified(suspicion(check)), now, actions);
+                }
+            }
+            Event::Confirmed(same) => {
+                if let State::Resuming(index) = self.state {
+                    match same {
+                        true => self.ask(index, now, actions),
+                        false => self.begin(now, actions),
+                    }
+                }
+            }
+            Event::ColoursSeen => {
+                if self.state == State::Colours {
+                    self.compare(actions);
+                }
+            }
             Event::Matched(result) => {
                 if self.state == State::Matching {
                     let outcome = match result {
@@ -382,6 +288,9 @@ impl Machine {
                     self.decide(Outcome::NotVerified(reason), now, actions);
                 }
                 State::Rejoining => self.decide(Outcome::NotVerified(Reason::SubjectLeft), now, actions),
+                State::Resuming(_) => self.begin(now, actions),
+                // Nothing was seen in time: that proves nothing.
+                State::Colours => self.compare(actions),
                 State::Reporting => self.leave(actions),
                 _ => {}
             }
@@ -394,46 +303,73 @@ impl Machine {
         self.room_lost = false;
         self.warning = None;
         match self.state {
-            State::Joining | State::WaitingForSubject | State::Rejoining | State::Starting | State::Challenge(_) => {
-                // Whoever sends now may be somebody else: nothing of before counts.
-                if self.pictures > 0 {
-                    self.pictures = 0;
-                    actions.push(Action::DropPictures);
-                }
+            State::Joining
+            | State::WaitingForSubject
+            | State::Rejoining
+            | State::Resuming(_)
+            | State::Starting
+            | State::Challenge(_)
+            | State::Colours => {
                 self.timeline.media_started(now);
-                self.challenge = (self.draw)();
-                self.run = None;
-                self.face_seen = None;
-                self.state = State::Starting;
-                self.until = Some(now + self.settings.starting);
-                self.show(actions);
+                let interrupted = self.interrupted.take().filter(|(_, at)| now.duration_since(*at) < RESUME_GAP);
+                match interrupted {
+                    Some((index, _)) if self.settings.modes.looks_at(Check::IdentityContinuity) => {
+                        self.state = State::Resuming(index);
+                        self.until = Some(now + RESUME_LIMIT);
+                        actions.push(Action::Confirm);
+                        self.show(actions);
+                    }
+                    _ => self.begin(now, actions),
+                }
             }
             // The pictures are taken; what the camera does now does not matter.
             State::Matching | State::Reporting | State::Leaving | State::Ended => {}
         }
     }
 
+    /// Whoever sends now may be somebody else: nothing of before counts.
+    fn begin(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if std::mem::take(&mut self.pictures) > 0 {
+            actions.push(Action::DropPictures);
+        }
+        self.challenge = (self.draw)();
+        self.run = None;
+        self.face_seen = None;
+        self.state = State::Starting;
+        self.until = Some(now + self.settings.starting);
+        self.show(actions);
+    }
+
     fn subject_left(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.media_seen = None;
         self.several_since = None;
         self.warning = None;
-        if matches!(self.state, State::Starting | State::Challenge(_)) {
-            self.run = None;
-            self.state = State::Rejoining;
+        if self.state.is_with_subject() {
+            self.interrupt(now);
             self.until = Some(now + self.settings.rejoin_limit);
             self.show(actions);
         }
     }
 
+    /// What has been done so far may still count.
+    fn interrupt(&mut self, now: Instant) {
+        self.interrupted = match self.state {
+            State::Challenge(index) | State::Resuming(index) => (index > 0).then_some((index, now)),
+            State::Rejoining => self.interrupted,
+            _ => None,
+        };
+        self.run = None;
+        self.state = State::Rejoining;
+    }
+
     /// Without the room the subject cannot come back: only the flow's own limit counts.
-    fn room_lost(&mut self, actions: &mut Vec<Action>) {
+    fn room_lost(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.room_lost = true;
         self.media_seen = None;
         self.several_since = None;
         self.warning = None;
-        if matches!(self.state, State::Starting | State::Challenge(_) | State::Rejoining) {
-            self.run = None;
-            self.state = State::Rejoining;
+        if self.state.is_with_subject() || self.state == State::Rejoining {
+            self.interrupt(now);
             self.until = None;
             self.show(actions);
         }
@@ -454,38 +390,86 @@ impl Machine {
         if analysis.face.is_some() {
             self.face_seen = Some(now);
         }
-        let several = self.settings.several_faces != CheckMode::Off && analysis.face_count > 1;
+        let mode = self.settings.modes.of(Check::SeveralFaces);
+        let several = mode != Mode::Off && analysis.face_count > 1;
         self.several_since = several.then(|| self.several_since.unwrap_or(now));
 
         let before = self.warning;
         self.warning = match &analysis.face {
             _ if several => Some(Warning::SeveralFaces),
             None => Some(Warning::NoFace),
-            Some(face) => self.settings.position.check(face),
+            Some(face) => self.settings.position.check(face).or(self.notice),
         };
 
         let mut asked_next = false;
         if let (State::Challenge(index), Some(run)) = (self.state, &mut self.run) {
-            let ignored = several && self.settings.several_faces == CheckMode::Enforce;
+            let ignored = several && mode == Mode::Enforce;
             if let (Some(face), false) = (&analysis.face, ignored) {
                 let seen = run.update(&Signals::of(face, self.settings.mirror_input), now);
-                if seen.wants_picture() {
-                    self.pictures += 1;
-                    actions.push(Action::TakePicture);
-                }
-                if seen.completed {
-                    self.timeline.completed(now);
-                    if index + 1 < self.challenge.len() {
-                        self.ask(index + 1, now, actions);
-                    } else {
-                        self.compare(actions);
+                if self.counts(seen, now) {
+                    if seen.wants_picture() {
+                        self.pictures += 1;
+                        actions.push(Action::TakePicture);
                     }
-                    asked_next = true;
+                    if seen.completed {
+                        self.timeline.completed(now);
+                        match index + 1 < self.challenge.len() {
+                            true => self.ask(index + 1, now, actions),
+                            false => self.gestures_done(now, actions),
+                        }
+                        asked_next = true;
+                    }
+                } else if let Some(Drawn { gesture, random }) = self.challenge.get(index).cloned() {
+                    // It has to be done again, in what is left of its time.
+                    self.run = Some(GestureRun::start(gesture, now, random));
+                    self.began = None;
                 }
             }
         }
         if self.warning != before && !asked_next {
             self.show(actions);
+        }
+    }
+
+    /// Whether what was seen of a gesture counts: one that is completed sooner than a person can react does not.
+    fn counts(&mut self, seen: Progress, now: Instant) -> bool {
+        if seen.reset {
+            self.began = None;
+        }
+        // Step 0 is the neutral state.
+        if seen.passed == Some(1) {
+            self.began = Some(now);
+        }
+        let mode = self.settings.modes.of(Check::ReactionTime);
+        if !seen.completed || mode == Mode::Off {
+            return true;
+        }
+        let steps = self.run.as_ref().map_or(0, |run| run.gesture().steps.len());
+        // Of a gesture of one or two steps only the end is seen.
+        let (began, reaction) = match steps {
+            0..=2 => (Some(now), Reaction { shortest: Duration::ZERO, ..Reaction::default() }),
+            _ => (self.began, Reaction::default()),
+        };
+        let verdict = reaction.judge(Some(self.asked), began, now);
+        self.reactions.add(verdict, Some(self.asked), began);
+        verdict == ReactionVerdict::Counts || mode != Mode::Enforce
+    }
+
+    /// All gestures are completed.
+    fn gestures_done(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        if self.pictures == 0 {
+            self.pictures = 1;
+            actions.push(Action::TakePicture);
+        }
+        self.run = None;
+        match self.settings.colours {
+            None => self.compare(actions),
+            Some(limit) => {
+                self.state = State::Colours;
+                self.until = Some(now + limit);
+                self.show(actions);
+                actions.push(Action::FlashColours);
+            }
         }
     }
 
@@ -495,6 +479,7 @@ impl Machine {
             return self.decide(Outcome::NotVerified(Reason::Internal), now, actions);
         };
         self.timeline.asked(&gesture.id, now);
+        (self.asked, self.began) = (now, None);
         let run = GestureRun::start(gesture, now, random);
         self.until = Some(run.deadline());
         self.run = Some(run);
@@ -503,11 +488,6 @@ impl Machine {
     }
 
     fn compare(&mut self, actions: &mut Vec<Action>) {
-        if self.pictures == 0 {
-            self.pictures = 1;
-            actions.push(Action::TakePicture);
-        }
-        self.run = None;
         self.until = None;
         self.media_seen = None;
         self.several_since = None;
@@ -555,7 +535,8 @@ impl Machine {
     fn show(&self, actions: &mut Vec<Action>) {
         let stage = match (self.state, self.outcome) {
             (_, Some(outcome)) => Stage::Decided(outcome),
-            (State::Starting, None) => Stage::Starting,
+            (State::Starting | State::Resuming(_), None) => Stage::Starting,
+            (State::Colours, None) => Stage::Colours,
             (State::Challenge(index), None) => match (self.challenge.get(index), self.until) {
                 (Some(Drawn { gesture, .. }), Some(ends)) => Stage::Gesture {
                     gesture: gesture.clone(),
@@ -573,13 +554,24 @@ impl Machine {
     }
 
     fn media_stalls_at(&self) -> Option<Instant> {
-        let watched = matches!(self.state, State::Starting | State::Challenge(_));
+        let watched = self.state.is_with_subject();
         self.media_seen.filter(|_| watched).map(|at| at + self.settings.media_stall_limit)
     }
 
     fn several_faces_at(&self) -> Option<Instant> {
-        let watched = self.settings.several_faces == CheckMode::Enforce && !self.state.is_decided();
+        let enforced = self.settings.modes.of(Check::SeveralFaces) == Mode::Enforce;
+        let watched = enforced && !self.state.is_decided();
         self.several_since.filter(|_| watched).map(|at| at + self.settings.several_faces_limit)
+    }
+}
+
+/// What a failed check that decides is told as.
+fn suspicion(check: Check) -> Reason {
+    match check {
+        Check::SeveralFaces => Reason::SeveralFaces,
+        Check::IdentityContinuity => Reason::FaceChanged,
+        Check::Glasses => Reason::Glasses,
+        _ => Reason::SpoofSuspected,
     }
 }
 

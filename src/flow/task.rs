@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use vision_core::liveness::Check;
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
@@ -18,7 +19,7 @@ use super::state::{Action, Drawn, Event, Machine, Settings, State};
 use super::verify;
 use super::words::Words;
 use crate::app::Services;
-use crate::config::{CheckMode, Config};
+use crate::config::Config;
 use crate::controller::Verdict;
 use crate::debug::graphs::DotFolder;
 use crate::debug::probe::{Counters, FlowProbe};
@@ -71,7 +72,7 @@ impl Task {
     fn new(services: Arc<Services>, call: JoinCall, admission: Admission) -> Self {
         let config = &services.config;
         let (sender, analyses) = mpsc::channel(4);
-        let looks_for_more = config.flow.several_faces != CheckMode::Off;
+        let looks_for_more = config.liveness.modes.looks_at(Check::SeveralFaces);
         let face_count_interval = looks_for_more.then_some(config.analysis.face_count_interval);
         let stream = StreamOptions { tracker: TrackerOptions { face_count_interval } };
         let report = Box::new(move |result: Result<StreamResult, EngineError>| match result {
@@ -205,6 +206,7 @@ impl Task {
                 }
             }
             Action::DropPictures => self.pictures.clear(),
+            Action::Confirm | Action::FlashColours => {}
             Action::Match => self.compare(),
             Action::Report(outcome) => self.report(outcome),
             Action::Leave => self.leave(),
@@ -344,8 +346,9 @@ fn settings(config: &Config, switches: Option<DebugSettings>) -> Settings {
         rejoin_limit: flow.rejoin_limit,
         media_stall_limit: flow.media_stall_limit,
         face_lost_after: flow.face_lost_after,
-        several_faces: flow.several_faces,
-        several_faces_limit: flow.several_faces_limit,
+        modes: config.liveness.modes,
+        several_faces_limit: config.liveness.several_faces_limit,
+        colours: None,
         position: config.position,
         mirror_input: switches.map_or(config.challenge.mirror_input, |switches| switches.flip_input_image),
     }

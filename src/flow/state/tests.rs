@@ -1,9 +1,11 @@
 //! Every state times every failure, by data; time is made up.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, LANDMARKS};
 use vision_core::gestures::GestureLibrary;
+use vision_core::liveness::Verdict;
+use vision_core::liveness::modes::Profile;
 use vision_core::position::Extent;
 
 use super::*;
@@ -16,11 +18,22 @@ fn settings() -> Settings {
         rejoin_limit: Duration::from_secs(10),
         media_stall_limit: Duration::from_secs(8),
         face_lost_after: Duration::from_secs(2),
-        several_faces: CheckMode::Enforce,
+        modes: Modes::default(),
+        colours: None,
         several_faces_limit: Duration::from_secs(2),
         position: PositionLimits::default(),
         mirror_input: true,
     }
+}
+
+/// The default modes, but for one check.
+fn only(check: Check, mode: Mode) -> Modes {
+    Modes::new(Profile::Default, |c| (c == check).then_some(mode))
+}
+
+/// Settings with which a flow gets to this state: the colour challenge is asked for where it is the aim.
+fn reaching(state: State) -> Settings {
+    Settings { colours: (state == State::Colours).then_some(Duration::from_secs(6)), ..settings() }
 }
 
 /// A frontal face in the middle of the picture, all blendshapes 0 but those named.
@@ -146,29 +159,40 @@ impl Drive {
         if !matches!(state, State::Joining | State::WaitingForSubject) {
             self.event(Event::MediaStarted);
         }
-        if matches!(state, State::Challenge(_) | State::Matching) {
+        let later = matches!(state, State::Challenge(1) | State::Resuming(1) | State::Colours | State::Matching);
+        if later || matches!(state, State::Challenge(_)) {
             self.show(&[], Duration::from_secs(5));
         }
-        if matches!(state, State::Challenge(1) | State::Matching) {
+        if later {
             self.blink();
         }
         match state {
-            State::Matching => self.open_mouth(),
+            State::Colours | State::Matching => self.open_mouth(),
             State::Rejoining => drop(self.event(Event::SubjectLeft)),
+            State::Resuming(_) => {
+                self.event(Event::SubjectLeft);
+                self.wait(Duration::from_secs(1));
+                self.event(Event::MediaStarted);
+            }
             _ => {}
+        }
+        if state == State::Matching {
+            self.event(Event::ColoursSeen);
         }
         assert_eq!(self.machine.state(), state);
         self
     }
 }
 
-const UNDECIDED: [State; 7] = [
+const UNDECIDED: [State; 9] = [
     State::Joining,
     State::WaitingForSubject,
     State::Starting,
     State::Challenge(0),
     State::Challenge(1),
     State::Rejoining,
+    State::Resuming(1),
+    State::Colours,
     State::Matching,
 ];
 
@@ -223,7 +247,7 @@ fn every_undecided_state_times_every_failure() {
                 Some(match state {
                     State::Joining => Reason::RoomUnreachable,
                     State::WaitingForSubject => Reason::SubjectAbsent,
-                    State::Starting | State::Challenge(_) => Reason::MediaLost,
+                    State::Starting | State::Challenge(_) | State::Resuming(_) => Reason::MediaLost,
                     State::Rejoining => Reason::SubjectLeft,
                     _ => Reason::Deadline,
                 })
@@ -250,12 +274,16 @@ fn every_undecided_state_times_every_failure() {
                     d.wait(Duration::from_millis(100));
                 }
             },
-            |state| matches!(state, State::Starting | State::Challenge(_)).then_some(Reason::SeveralFaces),
+            |state| {
+                let watched =
+                    matches!(state, State::Starting | State::Challenge(_) | State::Resuming(_) | State::Colours);
+                watched.then_some(Reason::SeveralFaces)
+            },
         ),
     ];
     for state in UNDECIDED {
         for (name, fail, expected) in &failures {
-            let mut d = Drive::new(settings()).to(state);
+            let mut d = Drive::new(reaching(state)).to(state);
             fail(&mut d);
             let context = format!("{name} in {state:?}");
             match expected(state) {
@@ -281,7 +309,7 @@ fn whatever_the_comparison_answers_is_the_outcome() {
 #[test]
 fn a_comparison_that_answers_out_of_turn_decides_nothing() {
     for state in UNDECIDED.into_iter().filter(|s| *s != State::Matching) {
-        let mut d = Drive::new(settings()).to(state);
+        let mut d = Drive::new(reaching(state)).to(state);
         d.event(Event::Matched(Ok(true)));
         assert_eq!(d.machine.outcome(), None, "{state:?}");
     }
@@ -290,7 +318,7 @@ fn a_comparison_that_answers_out_of_turn_decides_nothing() {
 #[test]
 fn nothing_changes_an_outcome() {
     for state in UNDECIDED {
-        let mut d = Drive::new(settings()).to(state);
+        let mut d = Drive::new(reaching(state)).to(state);
         d.event(Event::Shutdown);
         d.event(Event::Matched(Ok(true)));
         d.event(Event::MediaStarted);
@@ -438,8 +466,9 @@ fn warnings_come_and_go_once() {
 
 #[test]
 fn several_faces_can_be_watched_or_ignored() {
-    for (mode, warned) in [(CheckMode::Observe, true), (CheckMode::Off, false)] {
-        let mut d = Drive::new(Settings { several_faces: mode, ..settings() }).to(State::Challenge(0));
+    for (mode, warned) in [(Mode::Observe, true), (Mode::Off, false)] {
+        let mut d =
+            Drive::new(Settings { modes: only(Check::SeveralFaces, mode), ..settings() }).to(State::Challenge(0));
         d.done.clear();
         for _ in 0..50 {
             d.event(Event::Analysed(&frame(Some(face(&[])), 2)));
@@ -484,4 +513,136 @@ fn media_may_start_before_the_room_says_joined() {
     assert_eq!(d.machine.state(), State::Starting);
     d.event(Event::RoomJoined);
     assert_eq!(d.machine.state(), State::Starting);
+}
+
+#[test]
+fn what_comes_sooner_than_a_person_can_react_does_not_count() {
+    let quick = |d: &mut Drive| {
+        d.show(&[], Duration::from_millis(100));
+        d.show(&[("eyeBlinkLeft", 0.9), ("eyeBlinkRight", 0.9)], Duration::from_millis(200));
+        d.show(&[], Duration::from_millis(200));
+    };
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    quick(&mut d);
+    assert_eq!((d.machine.state(), d.count(&Action::TakePicture)), (State::Challenge(0), 0));
+    assert_eq!(d.machine.outcome(), None, "it is not held against anybody");
+    d.blink();
+    assert_eq!((d.machine.state(), d.count(&Action::TakePicture)), (State::Challenge(1), 1), "it can be done again");
+
+    for (mode, discarded) in [(Mode::Observe, true), (Mode::Off, false)] {
+        let mut d =
+            Drive::new(Settings { modes: only(Check::ReactionTime, mode), ..settings() }).to(State::Challenge(0));
+        quick(&mut d);
+        assert_eq!(d.machine.state(), State::Challenge(1), "{mode:?}");
+        let score = d.machine.finding(Check::ReactionTime).unwrap().score;
+        assert_eq!(score.is_some_and(|score| score < 1.0), discarded, "{mode:?}");
+    }
+}
+
+#[test]
+fn reactions_are_told() {
+    let mut d = Drive::new(settings()).to(State::Challenge(0));
+    assert_eq!(d.machine.finding(Check::ReactionTime).unwrap().verdict, Verdict::Inconclusive);
+    d.blink();
+    let finding = d.machine.finding(Check::ReactionTime).unwrap();
+    assert_eq!((finding.verdict, finding.score), (Verdict::Passed, Some(1.0)));
+    assert_eq!(d.machine.finding(Check::FrozenStream), None, "somebody else's");
+}
+
+#[test]
+fn a_failed_check_decides_where_it_is_enforced() {
+    let reasons = [
+        (Check::IdentityContinuity, Reason::FaceChanged),
+        (Check::Glasses, Reason::Glasses),
+        (Check::PassiveLiveness, Reason::SpoofSuspected),
+        (Check::FrozenStream, Reason::SpoofSuspected),
+    ];
+    for (check, reason) in reasons {
+        for state in UNDECIDED {
+            let strict = Settings { modes: only(check, Mode::Enforce), ..reaching(state) };
+            let mut d = Drive::new(strict).to(state);
+            d.event(Event::Suspected(check));
+            d.assert_ended(not(reason), &format!("{check:?} in {state:?}"));
+        }
+        for mode in [Mode::Observe, Mode::Off] {
+            let mut d = Drive::new(Settings { modes: only(check, mode), ..settings() }).to(State::Challenge(0));
+            d.event(Event::Suspected(check));
+            assert_eq!(d.machine.outcome(), None, "{check:?} {mode:?}");
+        }
+    }
+    let mut d = Drive::new(Settings { modes: Modes::new(Profile::Strict, |_| None), ..settings() });
+    d.event(Event::Suspected(Check::InjectionHints));
+    assert_eq!(d.machine.outcome(), None, "hints never decide");
+}
+
+#[test]
+fn who_is_back_at_once_and_is_the_same_goes_on() {
+    let mut d = Drive::new(settings()).to(State::Resuming(1));
+    assert_eq!((d.count(&Action::Confirm), d.count(&Action::DropPictures)), (1, 0));
+    d.event(Event::Confirmed(true));
+    assert_eq!(d.machine.state(), State::Challenge(1));
+    d.open_mouth();
+    assert_eq!((d.machine.state(), d.count(&Action::TakePicture)), (State::Matching, 2));
+    assert_eq!(*d.draws.lock().unwrap(), 1, "one challenge");
+}
+
+#[test]
+fn who_is_back_begins_anew_otherwise() {
+    let begins_anew = |mut d: Drive, context: &str| {
+        assert_eq!(d.machine.state(), State::Starting, "{context}");
+        assert_eq!((d.count(&Action::DropPictures), *d.draws.lock().unwrap()), (1, 2), "{context}");
+        d.show(&[], Duration::from_secs(5));
+        assert_eq!(d.machine.state(), State::Challenge(0), "{context}");
+    };
+    let mut d = Drive::new(settings()).to(State::Resuming(1));
+    d.event(Event::Confirmed(false));
+    begins_anew(d, "somebody else");
+
+    let mut d = Drive::new(settings()).to(State::Resuming(1));
+    d.show(&[], RESUME_LIMIT);
+    begins_anew(d, "nobody could tell");
+
+    let mut d = Drive::new(settings()).to(State::Challenge(1));
+    d.event(Event::SubjectLeft);
+    d.wait(RESUME_GAP);
+    d.event(Event::MediaStarted);
+    begins_anew(d, "away for too long");
+
+    let off = Settings { modes: only(Check::IdentityContinuity, Mode::Off), ..settings() };
+    let mut d = Drive::new(off).to(State::Challenge(1));
+    d.event(Event::SubjectLeft);
+    d.event(Event::MediaStarted);
+    begins_anew(d, "nobody looks");
+
+    let mut d = Drive::new(settings()).to(State::Resuming(1));
+    d.event(Event::SubjectLeft);
+    d.wait(Duration::from_secs(1));
+    d.event(Event::MediaStarted);
+    assert_eq!(d.machine.state(), State::Resuming(1), "a short gap after a short gap");
+}
+
+#[test]
+fn colours_come_after_the_gestures() {
+    let mut d = Drive::new(reaching(State::Colours)).to(State::Colours);
+    assert_eq!((d.count(&Action::FlashColours), d.count(&Action::Match)), (1, 0));
+    d.event(Event::ColoursSeen);
+    assert_eq!((d.machine.state(), d.count(&Action::Match)), (State::Matching, 1));
+
+    let mut d = Drive::new(reaching(State::Colours)).to(State::Colours);
+    d.show(&[], Duration::from_secs(6));
+    assert_eq!(d.machine.state(), State::Matching, "what nobody could see proves nothing");
+}
+
+#[test]
+fn a_notice_is_shown_where_there_is_no_other_warning() {
+    let mut d = Drive::new(settings()).to(State::Starting);
+    d.done.clear();
+    d.event(Event::Noticed(Some(Warning::Glasses)));
+    d.event(Event::Analysed(&frame(Some(face(&[])), 1)));
+    d.event(Event::Analysed(&frame(None, 0)));
+    d.event(Event::Noticed(None));
+    d.event(Event::Analysed(&frame(Some(face(&[])), 1)));
+    let warnings: Vec<_> =
+        d.done.iter().filter_map(|a| if let Action::Show(scene) = a { Some(scene.warning) } else { None }).collect();
+    assert_eq!(warnings, [Some(Warning::Glasses), Some(Warning::NoFace), None]);
 }
