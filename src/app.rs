@@ -272,6 +272,7 @@ impl StartFlow for Starter {
             datastore_base_url: None,
             token: flow.token,
             lang: flow.lang,
+            reduced_flash: false,
         };
         let started = self.0.start_flow(call).map(|id| id.to_string()).map_err(|e| Box::new(refused(e)));
         Box::pin(std::future::ready(started))

@@ -21,6 +21,8 @@ pub struct JoinCall {
     pub token: String,
     /// As asked for.
     pub lang: Option<String>,
+    /// The subject is to see no colours flash.
+    pub reduced_flash: bool,
 }
 
 /// Why a request cannot be carried out.
@@ -47,6 +49,8 @@ struct Body {
     datastore_base_url: Option<String>,
     token: Option<String>,
     lang: Option<String>,
+    #[serde(rename = "reducedFlash")]
+    reduced_flash: Option<bool>,
 }
 
 impl JoinCall {
@@ -76,6 +80,7 @@ impl JoinCall {
             },
             token,
             lang: body.lang.filter(|v| !v.trim().is_empty()),
+            reduced_flash: body.reduced_flash.unwrap_or_default(),
         })
     }
 }
@@ -109,7 +114,8 @@ mod tests {
         assert_eq!(call.callback_base_url.path(), "/base/");
         assert!(call.datastore_base_url.is_none());
         let call = JoinCall::parse(&body(|v| v["datastore_base_url"] = "https://ds".into())).unwrap();
-        assert!(call.datastore_base_url.is_some());
+        assert!(call.datastore_base_url.is_some() && !call.reduced_flash);
+        assert!(JoinCall::parse(&body(|v| v["reducedFlash"] = true.into())).unwrap().reduced_flash);
     }
 
     #[test]
@@ -138,5 +144,6 @@ mod tests {
         assert!(matches!(JoinCall::parse(b"{"), Err(BadRequest::Json(_))));
         assert!(matches!(JoinCall::parse(b"[]"), Err(BadRequest::Json(_))));
         assert!(matches!(JoinCall::parse(&body(|v| v["token"] = 5.into())), Err(BadRequest::Json(_))));
+        assert!(matches!(JoinCall::parse(&body(|v| v["reducedFlash"] = "no".into())), Err(BadRequest::Json(_))));
     }
 }
