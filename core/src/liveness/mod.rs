@@ -12,6 +12,8 @@ pub mod modes;
 pub mod continuity;
 pub mod interactions;
 
+pub mod pixels;
+
 use serde::{Deserialize, Serialize};
 
 /// What a check's finding leads to.
