@@ -2,6 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`identity`] | the same face from the first frame to the last |
 //! | [`reaction`] | gestures follow their instruction, not sooner than a person can |
 
+pub mod identity;
 pub mod reaction;
