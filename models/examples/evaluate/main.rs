@@ -4,6 +4,7 @@
 //!
 //! `SHARED` is the folder with `assets/`. Clips are decoded by ffmpeg to 640x480 at most, as a call has them.
 
+mod continuity;
 mod footage;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ struct Context {
 /// A part: its name, and what it prints, as Markdown.
 type Part = (&'static str, fn(&mut Context) -> Result<(), AnyError>);
 
-const PARTS: &[Part] = &[];
+const PARTS: &[Part] = &[("continuity", continuity::run)];
 
 fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);

@@ -1,0 +1,136 @@
+//! Frozen pictures, cuts, loops.
+
+use std::time::Duration;
+
+use vision_core::face::FrameAnalysis;
+use vision_core::liveness::Verdict;
+use vision_core::liveness::continuity::stream::signature::Signature;
+use vision_core::liveness::continuity::stream::{Stream, StreamLimits, StreamMeasures};
+use vision_core::picture::Picture as _;
+
+use super::video::{self, BAD, GOOD};
+use crate::footage::{CLIPS, Footage};
+use crate::{AnyError, Context};
+
+/// What came of a video.
+struct Outcome {
+    measures: StreamMeasures,
+    /// Seconds until each check failed, if it did.
+    frozen: Option<f64>,
+    cuts_and_loops: Option<f64>,
+    /// Least ratio of slow to fast changes among moments with little motion.
+    noise_ratio: f32,
+    trace: Vec<StreamMeasures>,
+}
+
+/// Shows a video to the checks; with landmarks in every frame where there are any.
+fn watch(footage: &Footage, analyses: Option<&[FrameAnalysis]>) -> Outcome {
+    let mut stream = Stream::new(StreamLimits::default());
+    let (mut frozen, mut cuts_and_loops, mut noise_ratio) = (None, None, f32::MAX);
+    let mut trace = Vec::new();
+    for (index, frame) in footage.frames.iter().enumerate() {
+        let at = footage.time(index);
+        let Some(signature) = Signature::of(&frame.view()) else { continue };
+        stream.see(&signature, analyses.map(|analyses| analyses[index].face.as_ref()), at);
+        let failed = |known: &mut Option<f64>, verdict| {
+            if known.is_none() && verdict == Verdict::Failed {
+                *known = Some(at.as_secs_f64());
+            }
+        };
+        failed(&mut frozen, stream.frozen().verdict);
+        failed(&mut cuts_and_loops, stream.cuts_and_loops().verdict);
+        if at > Duration::from_secs(2)
+            && let Some((step, stride)) = stream.liveliest()
+            && stride < 1.5
+        {
+            noise_ratio = noise_ratio.min(stride / step.max(1e-3));
+        }
+        trace.push(stream.measures());
+    }
+    Outcome { measures: stream.measures(), frozen, cuts_and_loops, noise_ratio, trace }
+}
+
+fn row(name: &str, outcome: &Outcome) {
+    let measures = &outcome.measures;
+    let seconds = |time: Option<f64>| time.map_or("-".to_owned(), |time| format!("{time:.1} s"));
+    let ratio = if outcome.noise_ratio == f32::MAX { "-".to_owned() } else { format!("{:.1}", outcome.noise_ratio) };
+    println!(
+        "| {name} | {:.2} s | {:.2} s, {ratio} | {:.2} | {:.2} | {:.1} | {} | {} |",
+        measures.frozen.as_secs_f32(),
+        measures.noise.as_secs_f32(),
+        measures.closest.forwards,
+        measures.closest.backwards,
+        measures.sharpest,
+        seconds(outcome.frozen),
+        seconds(outcome.cuts_and_loops),
+    );
+}
+
+fn head(title: &str) {
+    println!("\n{title}\n");
+    println!("| video | one picture | noise only, least ratio | loop | reversed | cut | frozen found | cut or loop found |");
+    println!("|---|---|---|---|---|---|---|---|");
+}
+
+/// Prints the tables.
+pub fn run(context: &mut Context) -> Result<(), AnyError> {
+    let studio = &mut context.studio;
+    let clips = CLIPS.iter().map(|name| studio.clip(name)).collect::<Result<Vec<_>, _>>()?;
+    head(&format!("Real clips through VP8, {GOOD} and {BAD} kbit/s, and at half the frame rate"));
+    for (name, clip) in CLIPS.iter().zip(&clips) {
+        let good = video::through_call(clip, GOOD)?;
+        let analyses = studio.analyse(&good)?;
+        row(&format!("{name}, {GOOD}"), &watch(&good, Some(&analyses)));
+        row(&format!("{name}, {BAD}"), &watch(&video::through_call(clip, BAD)?, None));
+        let slow = video::through_call(&video::halved(clip), GOOD)?;
+        let analyses = studio.analyse(&slow)?;
+        row(&format!("{name}, {GOOD}, half"), &watch(&slow, Some(&analyses)));
+    }
+    head("One picture, from the second second on");
+    for (name, clip) in CLIPS.iter().zip(&clips) {
+        for levels in [0, 4, 10] {
+            let frames = [&video::piece(clip, 0.0, 2.0), &video::still(clip, (2.0 * clip.rate) as usize, 6.0, levels)];
+            let call = video::through_call(&video::joined(&frames), GOOD)?;
+            row(&format!("{name}, noise {levels}"), &watch(&call, None));
+        }
+    }
+    head("Loops, and loops forwards and backwards, through VP8");
+    for (name, clip) in CLIPS.iter().zip(&clips) {
+        for length in [2.2, 3.0, 5.03] {
+            let piece = video::piece(clip, 0.4, 0.4 + length);
+            if video::seconds(&piece) < length - 0.1 {
+                continue;
+            }
+            row(&format!("{name}, loop of {length} s"), &watch(&video::through_call(&video::looped(&piece, 3), GOOD)?, None));
+            let turned = video::back_and_forth(&piece, 1);
+            row(&format!("{name}, {length} s and back"), &watch(&video::through_call(&turned, GOOD)?, None));
+        }
+    }
+    head("Cuts");
+    for (i, name) in CLIPS.iter().enumerate() {
+        let clip = &clips[i];
+        let length = video::seconds(clip);
+        for share in [0.1, 0.35, 0.6] {
+            let (start, skip) = (share * length, 1.3);
+            if start + skip + 2.0 > length {
+                continue;
+            }
+            let parts = [&video::piece(clip, start - 1.5_f64.min(start), start), &video::piece(clip, start + skip, start + skip + 2.0)];
+            let call = video::through_call(&video::joined(&parts), GOOD)?;
+            let analyses = studio.analyse(&call)?;
+            let outcome = watch(&call, Some(&analyses));
+            row(&format!("{name}, {skip} s left out at {start:.1} s"), &outcome);
+        }
+        for other in [1, 3] {
+            let next = &clips[(i + other) % clips.len()];
+            if next.frames[0].data.len() != clip.frames[0].data.len() {
+                continue;
+            }
+            let parts = [&video::piece(clip, 0.0, 1.5), &video::piece(next, 0.5, 2.5)];
+            let call = video::through_call(&video::joined(&parts), GOOD)?;
+            let analyses = studio.analyse(&call)?;
+            row(&format!("{name}, then {}", CLIPS[(i + other) % CLIPS.len()]), &watch(&call, Some(&analyses)));
+        }
+    }
+    Ok(())
+}
