@@ -230,7 +230,6 @@ pub enum Alignment {
 /// How two embeddings are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Metric {
     /// Euclidean distance.
     L2,

@@ -34,6 +34,11 @@ impl Attention {
         self.need = need;
     }
 
+    /// What has to be known now.
+    pub fn need(&self) -> Need {
+        self.need
+    }
+
     /// Whether the frame at `timestamp` is looked at.
     pub fn take(&mut self, timestamp: Duration) -> bool {
         match self.need {

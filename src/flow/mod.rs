@@ -8,6 +8,7 @@
 //! | `task` | the owner task: carries out the machine's actions |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
+//! | [`watch`] | the liveness checks: fed here, asked here |
 //! | `attention`, `pace` | which frames go to the networks |
 //! | [`registry`] | which flows there are |
 
@@ -19,6 +20,7 @@ pub mod state;
 mod task;
 pub mod timeline;
 mod verify;
+pub mod watch;
 mod words;
 
 pub use outcome::{Outcome, Reason};

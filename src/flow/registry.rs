@@ -1,14 +1,16 @@
 //! Which flows there are: admission, look-up by id, one flow per token.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use vision_core::liveness::Check;
 
 use super::outcome::Reason;
 use super::timeline::Moments;
+use super::watch::CheckStatus;
 use crate::debug::probe::FlowProbe;
 
 /// Ended flows that `GET /flows/{id}` still knows.
@@ -80,6 +82,9 @@ pub struct FlowStatus {
     /// Whether the controller has been told; absent while that is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported: Option<bool>,
+    /// What the liveness checks have seen, those that are not off.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub checks: BTreeMap<Check, CheckStatus>,
     /// Milliseconds since the flow was accepted.
     pub timings: Moments,
     /// From the subject's first frame to the first composed frame with text on it.
@@ -98,6 +103,7 @@ impl FlowStatus {
             outcome: None,
             reason: None,
             reported: None,
+            checks: BTreeMap::new(),
             timings: Moments::default(),
             first_text_after_ms: None,
         }

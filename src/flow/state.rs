@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The state moves forward only, with one exception: a subject who leaves and comes back starts again with a new
-//! challenge, or goes on with theirs when they were away for less than [`RESUME_GAP`] and are found to be the same. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
+//! challenge, or goes on with theirs when they were away for less than [`RECONNECT_LIMIT`] and are found to be the same. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
 //! the report is settled and the room is left.
 
 mod vocabulary;
@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use vision_core::face::FrameAnalysis;
 use vision_core::gestures::{GestureRun, Progress, Signals};
+use vision_core::liveness::continuity::identity::RECONNECT_LIMIT;
 use vision_core::liveness::continuity::reaction::{Reaction, ReactionVerdict, Reactions};
 use vision_core::liveness::modes::Modes;
 use vision_core::liveness::{Check, Finding, Mode};
@@ -27,8 +28,6 @@ use super::outcome::{Outcome, Reason};
 use super::timeline::Timeline;
 pub use vocabulary::{Action, Draw, Drawn, Event, Scene, Stage, State};
 
-/// A subject who is back sooner, and is the same person, goes on with the challenge.
-pub const RESUME_GAP: Duration = Duration::from_secs(3);
 /// How long it may take to find out whether somebody who is back is the same person.
 const RESUME_LIMIT: Duration = Duration::from_secs(4);
 
@@ -311,7 +310,7 @@ impl Machine {
             | State::Challenge(_)
             | State::Colours => {
                 self.timeline.media_started(now);
-                let interrupted = self.interrupted.take().filter(|(_, at)| now.duration_since(*at) < RESUME_GAP);
+                let interrupted = self.interrupted.take().filter(|(_, at)| now.duration_since(*at) < RECONNECT_LIMIT);
                 match interrupted {
                     Some((index, _)) if self.settings.modes.looks_at(Check::IdentityContinuity) => {
                         self.state = State::Resuming(index);
@@ -329,9 +328,8 @@ impl Machine {
 
     /// Whoever sends now may be somebody else: nothing of before counts.
     fn begin(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if std::mem::take(&mut self.pictures) > 0 {
-            actions.push(Action::DropPictures);
-        }
+        self.pictures = 0;
+        actions.push(Action::Begin);
         self.challenge = (self.draw)();
         self.run = None;
         self.face_seen = None;

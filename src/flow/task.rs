@@ -12,11 +12,14 @@ use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
 
-use super::attention::Attention;
+use super::attention::{Attention, Need};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
 use super::state::{Action, Drawn, Event, Machine, Settings, State};
 use super::verify;
+use super::watch::Watch;
+use super::watch::frame_log::FrameLog;
+use super::watch::inspection::{Inspected, Inspection};
 use super::words::Words;
 use crate::app::Services;
 use crate::config::Config;
@@ -45,6 +48,7 @@ enum Done {
     Joined(Result<RoomLink, crate::room::RoomError>),
     Matched(Result<bool, Reason>),
     Reported(bool),
+    Inspected(Inspected),
     Left,
 }
 
@@ -58,6 +62,7 @@ struct Task {
     faces: Option<Arc<FaceStream>>,
     analyses: mpsc::Receiver<StreamResult>,
     attention: Arc<Mutex<Attention>>,
+    watch: Watch,
     room: Option<RoomLink>,
     work: JoinSet<Done>,
     pictures: Vec<Arc<dyn Picture>>,
@@ -87,6 +92,7 @@ impl Task {
         if debug.is_some() {
             admission.expose(probe.clone());
         }
+        let watch = Watch::new(config.liveness.modes, config.liveness.inspection_rate, services.engine.clone());
         let attention = Attention::new(config.analysis.max_rate, config.analysis.idle_rate);
         let media = &config.media;
         let screen = Screen::start(ScreenOptions {
@@ -108,6 +114,7 @@ impl Task {
             faces: Some(faces),
             analyses,
             attention: Arc::new(Mutex::new(attention)),
+            watch,
             room: None,
             work: JoinSet::new(),
             pictures: Vec::new(),
@@ -146,27 +153,51 @@ impl Task {
                 event = room => match event {
                     RoomEvent::MediaStarted => Event::MediaStarted,
                     RoomEvent::SubjectJoined => continue,
-                    RoomEvent::SubjectLeft => Event::SubjectLeft,
-                    RoomEvent::Interrupted => Event::RoomLost,
+                    RoomEvent::SubjectLeft => {
+                        self.watch.interrupt();
+                        Event::SubjectLeft
+                    }
+                    RoomEvent::Interrupted => {
+                        self.watch.interrupt();
+                        Event::RoomLost
+                    }
                     RoomEvent::Restored => Event::RoomBack,
                     RoomEvent::Closed => Event::RoomClosed,
                 },
                 Some(result) = self.analyses.recv() => {
                     self.probe.counters.analysed(&result);
+                    let inspection = self.watch.analysed(&result);
+                    self.inspect(inspection);
                     Event::Analysed(&analysed.insert(result).analysis)
                 }
                 Some(done) = self.work.join_next() => self.take_in(done),
                 () = timer => Event::Tick,
             };
             let actions = self.machine.handle(event, Instant::now());
-            for action in actions {
-                self.carry_out(action, analysed.as_ref());
+            self.carry_out_all(actions, analysed.as_ref());
+            while let Some(check) = self.watch.suspicion() {
+                tracing::info!(flow = %self.admission.id(), check = check.as_str(), "a liveness check has failed");
+                let actions = self.machine.handle(Event::Suspected(check), Instant::now());
+                self.carry_out_all(actions, None);
             }
             self.attention.lock().unwrap_or_else(PoisonError::into_inner).set(self.machine.need());
             self.publish();
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
         tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
+    }
+
+    fn carry_out_all(&mut self, actions: Vec<Action>, analysed: Option<&StreamResult>) {
+        for action in actions {
+            self.carry_out(action, analysed);
+        }
+    }
+
+    /// Looks closely at a frame, where that may wait.
+    fn inspect(&mut self, inspection: Option<Inspection>) {
+        if let Some(inspection) = inspection {
+            self.work.spawn_blocking(move || Done::Inspected(inspection.run()));
+        }
     }
 
     /// Turns finished work into an event.
@@ -184,6 +215,14 @@ impl Task {
             Ok(Done::Reported(delivered)) => {
                 self.admission.update(|s| s.reported = Some(delivered));
                 Event::Reported
+            }
+            Ok(Done::Inspected(inspected)) => {
+                let next = self.watch.inspected(inspected);
+                self.inspect(next);
+                match self.watch.is_same() {
+                    Some(same) if matches!(self.machine.state(), State::Resuming(_)) => Event::Confirmed(same),
+                    _ => Event::Tick,
+                }
             }
             Ok(Done::Left) => Event::Left,
             Err(e) => {
@@ -203,10 +242,17 @@ impl Task {
             Action::TakePicture => {
                 if let Some(result) = analysed {
                     self.pictures.push(result.picture.clone());
+                    let inspection = self.watch.picture_taken(result);
+                    self.inspect(inspection);
                 }
             }
-            Action::DropPictures => self.pictures.clear(),
-            Action::Confirm | Action::FlashColours => {}
+            Action::Begin => {
+                self.pictures.clear();
+                self.watch.begin();
+            }
+            // Answered when frames have been looked at.
+            Action::Confirm => {}
+            Action::FlashColours => {}
             Action::Match => self.compare(),
             Action::Report(outcome) => self.report(outcome),
             Action::Leave => self.leave(),
@@ -218,7 +264,7 @@ impl Task {
         let (services, url) = (self.services.clone(), self.call.room.clone());
         let (Some(screen), Some(faces)) = (&self.screen, &self.faces) else { return };
         let (attention, counters) = (self.attention.clone(), self.probe.counters.clone());
-        let on_frame = frame_sink(screen.sink(), faces.clone(), attention, counters);
+        let on_frame = frame_sink(screen.sink(), faces.clone(), attention, self.watch.log(), counters);
         let plugs = Plugs {
             on_frame: match &self.services.debug {
                 Some(debug) => debug.input_tap(self.admission.id(), on_frame),
@@ -302,6 +348,7 @@ impl Task {
             self.machine.reacted(reaction);
         }
         let machine = &self.machine;
+        let checks = self.watch.statuses(|check| machine.finding(check));
         let first_text = self.screen.as_ref().and_then(Screen::first_text_after);
         self.admission.update(|status| {
             status.state = machine.state().as_str();
@@ -311,6 +358,7 @@ impl Task {
             status.steps = gesture.map(|(.., total)| total);
             status.outcome = machine.outcome().map(Outcome::as_str);
             status.reason = machine.outcome().and_then(Outcome::reason);
+            status.checks = checks;
             status.timings = machine.timeline().moments().clone();
             if let Some(after) = first_text {
                 status.first_text_after_ms = Some(after.as_millis() as u64);
@@ -324,12 +372,19 @@ fn frame_sink(
     screen: FrameSink,
     faces: Arc<FaceStream>,
     attention: Arc<Mutex<Attention>>,
+    log: Option<Arc<FrameLog>>,
     counters: Arc<Counters>,
 ) -> FrameSink {
     let faces = Arc::downgrade(&faces);
     Arc::new(move |frame: Frame| {
-        let due = attention.lock().unwrap_or_else(PoisonError::into_inner).take(frame.timestamp);
+        let (watched, due) = {
+            let mut attention = attention.lock().unwrap_or_else(PoisonError::into_inner);
+            (attention.need() != Need::Nothing, attention.take(frame.timestamp))
+        };
         counters.frame(due);
+        if let Some(log) = log.as_ref().filter(|_| watched) {
+            log.note(&frame.picture.view(), frame.timestamp, frame.sequence);
+        }
         if due && let Some(faces) = faces.upgrade() {
             faces.submit(frame.picture.clone(), frame.timestamp, frame.sequence);
         }

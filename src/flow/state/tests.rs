@@ -408,7 +408,7 @@ fn who_comes_back_gets_a_new_challenge_and_no_credit() {
     d.event(Event::Analysed(&frame(Some(face(&[])), 1)));
     assert_eq!(d.machine.state(), State::Rejoining, "a frame that was still under way");
     let actions = d.event(Event::MediaStarted);
-    assert!(actions.contains(&Action::DropPictures));
+    assert!(actions.contains(&Action::Begin));
     assert_eq!((d.machine.state(), *d.draws.lock().unwrap()), (State::Starting, 2));
     d.show(&[], Duration::from_secs(5));
     assert_eq!(d.machine.state(), State::Challenge(0));
@@ -578,7 +578,7 @@ fn a_failed_check_decides_where_it_is_enforced() {
 #[test]
 fn who_is_back_at_once_and_is_the_same_goes_on() {
     let mut d = Drive::new(settings()).to(State::Resuming(1));
-    assert_eq!((d.count(&Action::Confirm), d.count(&Action::DropPictures)), (1, 0));
+    assert_eq!((d.count(&Action::Confirm), d.count(&Action::Begin)), (1, 1));
     d.event(Event::Confirmed(true));
     assert_eq!(d.machine.state(), State::Challenge(1));
     d.open_mouth();
@@ -590,7 +590,7 @@ fn who_is_back_at_once_and_is_the_same_goes_on() {
 fn who_is_back_begins_anew_otherwise() {
     let begins_anew = |mut d: Drive, context: &str| {
         assert_eq!(d.machine.state(), State::Starting, "{context}");
-        assert_eq!((d.count(&Action::DropPictures), *d.draws.lock().unwrap()), (1, 2), "{context}");
+        assert_eq!((d.count(&Action::Begin), *d.draws.lock().unwrap()), (2, 2), "{context}");
         d.show(&[], Duration::from_secs(5));
         assert_eq!(d.machine.state(), State::Challenge(0), "{context}");
     };
@@ -604,7 +604,7 @@ fn who_is_back_begins_anew_otherwise() {
 
     let mut d = Drive::new(settings()).to(State::Challenge(1));
     d.event(Event::SubjectLeft);
-    d.wait(RESUME_GAP);
+    d.wait(RECONNECT_LIMIT);
     d.event(Event::MediaStarted);
     begins_anew(d, "away for too long");
 

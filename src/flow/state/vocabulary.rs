@@ -113,8 +113,8 @@ pub enum Action {
     Show(Scene),
     /// Keep the picture of the frame just analysed, for the comparison.
     TakePicture,
-    /// Forget the pictures taken, and everything known of the subject.
-    DropPictures,
+    /// A subject begins, who may be another one than before: forget the pictures taken and whose face it was.
+    Begin,
     /// Find out whether the subject is the same as before; answered by [`Event::Confirmed`].
     Confirm,
     /// Show the colours; answered by [`Event::ColoursSeen`].

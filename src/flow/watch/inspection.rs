@@ -1,0 +1,61 @@
+//! A closer look at one frame, beside the gestures: on a thread that may wait for the networks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vision_core::face::Face;
+use vision_core::liveness::continuity::identity::Embedding;
+use vision_core::picture::Picture;
+use vision_models::engine::{Engine, EngineError};
+
+/// What is to be found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Whose face it is.
+    pub embedding: bool,
+    /// What the anti-spoof network says.
+    pub antispoof: bool,
+}
+
+/// A frame to be looked at.
+pub struct Inspection {
+    pub(super) engine: Arc<Engine>,
+    pub(super) picture: Arc<dyn Picture>,
+    pub(super) face: Face,
+    /// On the stream's clock.
+    pub(super) at: Duration,
+    pub(super) wants: Wants,
+}
+
+/// What was found out.
+pub struct Inspected {
+    pub(super) at: Duration,
+    pub(super) wants: Wants,
+    pub(super) embedding: Option<Embedding>,
+    pub(super) antispoof: Option<f32>,
+}
+
+impl Inspection {
+    /// Looks. Blocks until the networks have had their turn.
+    pub fn run(self) -> Inspected {
+        let Self { engine, picture, face, at, wants } = self;
+        let embedding = wants.embedding.then(|| engine.embed(picture.clone(), &face, None));
+        let embedding = embedding.and_then(|result| known("embedding", result));
+        let embedding = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec()));
+        let antispoof = wants.antispoof.then(|| engine.antispoof(picture, &face));
+        let antispoof = antispoof.and_then(|result| known("anti-spoof score", result)).flatten();
+        Inspected { at, wants, embedding, antispoof }
+    }
+}
+
+/// A frame without a result is a frame less; the checks say when they saw too little.
+fn known<T>(what: &str, result: Result<T, EngineError>) -> Option<T> {
+    match result {
+        Ok(result) => Some(result),
+        Err(EngineError::Closed) => None,
+        Err(error) => {
+            tracing::warn!(%error, "a frame has no {what}");
+            None
+        }
+    }
+}
