@@ -104,14 +104,18 @@ async fn a_still_photo_is_refused() {
     let Some(photo) = asset("a_still_photo_is_refused", "fr_obama.jpg") else { return };
     let controller =
         TestController::start(Behaviour { references: vec![data_url(&photo)], ..Behaviour::default() }).await;
-    let service = service::start(&QUICK).await;
-    let flow = service.join("photo", &controller.url(), "photo").await;
-    let visitor = subject(&service, "photo", Source::Picture(photo)).await;
-    let (heard, status) = outcome(&service, &controller, &flow, "photo").await;
-    assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("gesture_timeout")), "{status}");
+    for (mode, reason) in [("enforce", "spoof_suspected"), ("observe", "gesture_timeout")] {
+        let settings: Vec<_> = QUICK.into_iter().chain([("liveness.frozen_stream", mode)]).collect();
+        let service = service::start(&settings).await;
+        let flow = service.join("photo", &controller.url(), mode).await;
+        let visitor = subject(&service, "photo", Source::Picture(photo.clone())).await;
+        let (heard, status) = outcome(&service, &controller, &flow, mode).await;
+        assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!(reason)), "{status}");
+        assert_eq!(status["checks"]["frozen_stream"]["verdict"], "failed", "{status}");
+        visitor.leave().await;
+        service.stop().await;
+    }
     assert!(controller.calls().iter().all(|c| c.verb != "list"), "references of nobody live are not asked for");
-    visitor.leave().await;
-    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
