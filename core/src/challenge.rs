@@ -107,7 +107,7 @@ pub(crate) fn draw<T: Clone, E>(
 }
 
 /// A uniform number below `bound` (at least 1): values of the incomplete last interval are refused.
-fn below<E>(bound: u64, random: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<u64, E> {
+pub(crate) fn below<E>(bound: u64, random: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<u64, E> {
     let whole_intervals = u64::MAX - u64::MAX % bound;
     loop {
         let mut bytes = [0; 8];

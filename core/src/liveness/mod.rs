@@ -14,6 +14,8 @@ pub mod interactions;
 
 pub mod pixels;
 
+pub mod colour;
+
 use serde::{Deserialize, Serialize};
 
 /// What a check's finding leads to.
