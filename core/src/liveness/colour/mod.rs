@@ -23,6 +23,7 @@ mod fit;
 pub mod observer;
 pub mod sequence;
 mod signal;
+pub mod simulation;
 
 pub use detect::{Judgement, Outcome};
 pub use observer::Observer;
