@@ -11,6 +11,7 @@ use std::{
 use image::{RgbImage, imageops};
 use vision_core::{
     gestures::GestureLibrary,
+    liveness::colour::Colour,
     locales::{Locales, Text},
     picture::{I420Mut, I420View},
     position::{Extent, Warning},
@@ -103,8 +104,21 @@ fn main() -> Result<(), Box<dyn Error>> {
                     ..SubjectView::default()
                 },
             ),
+            (
+                "8-colours-coming",
+                SubjectView {
+                    message: locale.text(Text::ColoursComing).to_owned(),
+                    guide: Guide::Good,
+                    ..SubjectView::default()
+                },
+            ),
+            ("9-colours", colours(locale.text(Text::Colours), Colour::Amber)),
         ];
         views.extend(states.map(|(state, view)| (format!("{language}-{state}"), view)));
+    }
+    let hold_still = locales.pick(Some("en")).0.text(Text::Colours);
+    for colour in [Colour::Grey, Colour::Green, Colour::Azure, Colour::Pink] {
+        views.push((format!("en-9-colours-{colour:?}").to_lowercase(), colours(hold_still, colour)));
     }
     for (name, message, warning) in [
         ("ar", "افتح فمك على اتساعه ثم أغلقه", "اقترب قليلاً من الكاميرا"),
@@ -130,6 +144,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     Ok(())
+}
+
+/// A step of the colour challenge.
+fn colours(message: &str, colour: Colour) -> SubjectView {
+    SubjectView {
+        message: message.to_owned(),
+        guide: Guide::Neutral,
+        light: Some(colour.srgb()),
+        step: Some(Step { current: 3, total: 3 }),
+        ..SubjectView::default()
+    }
 }
 
 /// The middle of a picture, scaled to cover a size.

@@ -74,11 +74,15 @@ pub enum Text {
     TooDark,
     /// Glasses are in the way.
     Glasses,
+    /// The colour challenge is about to begin: it is harmless, and may be left.
+    ColoursComing,
+    /// While the colours are shown.
+    Colours,
 }
 
 impl Text {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::WaitingForCamera,
         Self::Starting,
         Self::Alive,
@@ -90,6 +94,8 @@ impl Text {
         Self::Done,
         Self::TooDark,
         Self::Glasses,
+        Self::ColoursComing,
+        Self::Colours,
     ];
 
     /// The key in a locale file; the original's where it has one.
@@ -106,6 +112,8 @@ impl Text {
             Self::Done => "message.done",
             Self::TooDark => "warning.too_dark_message",
             Self::Glasses => "warning.face_with_glasses_message",
+            Self::ColoursComing => "message.colours_coming",
+            Self::Colours => "message.colours",
         }
     }
 }

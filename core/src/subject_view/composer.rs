@@ -34,12 +34,14 @@ pub struct Composer {
 #[derive(Default)]
 struct Parts {
     message: Part<String>,
+    dark_message: Part<String>,
     warning: Part<String>,
     /// One for each state: they come and go quickly.
     guide: [Part<Guide>; 4],
     outcome: Part<OutcomeView>,
     step: Part<Step>,
     colour: Part<[u8; 4]>,
+    light: Part<([u8; 3], Guide)>,
     veil: Part<()>,
     track: Part<()>,
     bar: Part<bool>,
@@ -104,10 +106,14 @@ impl Composer {
             let whole = Area { x: 0, y: 0, width, height };
             parts.colour.get(&colour, renders, |colour| Patch::even(whole, *colour)).blend(out);
         }
+        if let Some(light) = view.light {
+            let key = (light, view.guide);
+            parts.light.get(&key, renders, |(light, guide)| paint::light(layout, *light, *guide)).blend(out);
+        }
         let pulses = view.outcome.is_none() && (view.waiting || !has_picture);
         if let Some(outcome) = view.outcome {
             parts.outcome.get(&outcome, renders, |outcome| paint::outcome(layout, *outcome)).blend(out);
-        } else if has_picture && !pulses && view.guide != Guide::Hidden {
+        } else if has_picture && !pulses && view.guide != Guide::Hidden && view.light.is_none() {
             parts.guide[view.guide as usize].get(&view.guide, renders, |guide| paint::guide(layout, *guide)).blend(out);
         }
         if pulses {
@@ -118,7 +124,12 @@ impl Composer {
             let size = phase as f64 / (PULSE_PHASES - 1) as f64;
             parts.pulse[phase].get(&(), renders, |()| paint::pulse(layout, size)).blend(out);
         }
-        parts.message.get(view.message.as_str(), renders, |text| paint::message(layout, text)).blend(out);
+        let message = view.message.as_str();
+        if view.light.is_some() {
+            parts.dark_message.get(message, renders, |text| paint::dark_message(layout, text)).blend(out);
+        } else {
+            parts.message.get(message, renders, |text| paint::message(layout, text)).blend(out);
+        }
         if let Some(warning) = &view.warning {
             parts.warning.get(warning.as_str(), renders, |text| paint::warning(layout, text)).blend(out);
         }
@@ -141,9 +152,11 @@ impl Composer {
 
     /// Bytes that the drawn parts keep.
     pub fn memory(&self) -> usize {
-        let Parts { message, warning, guide, outcome, step, colour, veil, track, bar, pulse } = &self.parts;
-        let texts = message.memory() + warning.memory() + step.memory();
-        let shapes = outcome.memory() + colour.memory() + veil.memory() + track.memory() + bar.memory();
+        let Parts { message, dark_message, warning, guide, outcome, step, colour, light, veil, track, bar, pulse } =
+            &self.parts;
+        let texts = message.memory() + dark_message.memory() + warning.memory() + step.memory();
+        let shapes =
+            outcome.memory() + colour.memory() + light.memory() + veil.memory() + track.memory() + bar.memory();
         let guides: usize = guide.iter().map(Part::memory).sum();
         texts + shapes + guides + pulse.iter().map(Part::memory).sum::<usize>()
     }
@@ -270,6 +283,36 @@ mod tests {
         let half = shown([128, 255, 0, 0]);
         assert!(half.v.iter().all(|v| (180..190).contains(v)) && half.y.iter().all(|y| (68..73).contains(y)));
         assert!(shown([0, 255, 0, 0]) == picture);
+    }
+
+    #[test]
+    fn a_light_fills_all_but_the_oval() {
+        assert!(fonts_available(), "tests need fonts (Debian package fonts-dejavu-core or fonts-noto-core)");
+        let now = Instant::now();
+        for (width, height) in SIZES {
+            let picture = OwnedI420::filled(width, height, [60, 100, 150]);
+            // Green, of colour and of guide, as limited-range BT.601.
+            let view = SubjectView { light: Some([0, 218, 0]), guide: Guide::Good, ..SubjectView::default() };
+            let out = compose(&mut Composer::new(), &picture, &view, now, (width, height));
+            let shining = out.y.iter().filter(|luma| **luma == 126).count() as f64 / (width * height) as f64;
+            assert!(shining > 0.75, "{width}x{height}: {shining}");
+            let corners = [0, width - 1, (height - 1) * width, height * width - 1];
+            assert!(corners.iter().all(|at| out.y[*at] == 126), "{width}x{height}");
+            let (u, v) = (out.u[0], out.v[0]);
+            assert_eq!((u, v), (65, 48));
+            let oval = Layout::of(width, height).guide;
+            let (x, y) = (oval.x + oval.width / 2, oval.y + oval.height / 2);
+            assert_eq!(out.y[y * width + x], 60);
+            assert_eq!((out.u[y / 2 * (width / 2) + x / 2], out.v[y / 2 * (width / 2) + x / 2]), (100, 150));
+
+            let words = SubjectView { message: challenge(now).message, ..view };
+            let said = compose(&mut Composer::new(), &picture, &words, now, (width, height));
+            let (luma, _) = differences(&out, &said, width);
+            let message = Layout::of(width, height).message;
+            assert!(luma.len() * 50 > message.width * message.height, "{width}x{height}: {}", luma.len());
+            assert!(luma.iter().all(|(x, y)| said.y[y * width + x] < 126), "letters are dark");
+            assert!(luma.iter().all(|(x, y)| message.contains(&Area { x: *x, y: *y, width: 1, height: 1 })));
+        }
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct SubjectView {
     pub waiting: bool,
     /// A colour over the picture and under all the rest: alpha, red, green, blue.
     pub colour: Option<[u8; 4]>,
+    /// The screen as a lamp: red, green and blue, sRGB. It fills everything but the guide's oval, which is there whatever the
+    /// guide says; the message is written on it without a card, so that as much of it as possible shines.
+    pub light: Option<[u8; 3]>,
 }
 
 /// One of several steps.

@@ -15,12 +15,17 @@ use crate::drawing::{
 
 /// The message on its card. An empty patch for an empty text.
 pub(super) fn message(layout: &Layout, text: &str) -> Patch {
-    card(layout.message, Edge::Top, text, layout.message_font, WHITE)
+    card(layout.message, Edge::Top, text, layout.message_font, (WHITE, Some(CARD)))
+}
+
+/// The message in dark letters, for a bright ground. An empty patch for an empty text.
+pub(super) fn dark_message(layout: &Layout, text: &str) -> Patch {
+    card(layout.message, Edge::Top, text, layout.message_font, (SHADE, None))
 }
 
 /// The warning on its card, which is as wide as its text.
 pub(super) fn warning(layout: &Layout, text: &str) -> Patch {
-    card(layout.warning, Edge::Bottom, text, layout.warning_font, AMBER)
+    card(layout.warning, Edge::Bottom, text, layout.warning_font, (AMBER, Some(CARD)))
 }
 
 /// The edge of the largest card that the card stays at.
@@ -30,7 +35,7 @@ enum Edge {
     Bottom,
 }
 
-fn card(largest: Area, edge: Edge, text: &str, font: f64, colour: Colour) -> Patch {
+fn card(largest: Area, edge: Edge, text: &str, font: f64, (ink, ground): (Colour, Option<Colour>)) -> Patch {
     let text = text.to_owned();
     with_fonts(move || {
         let (pad_x, pad_y) = (font * 0.5, font * 0.3);
@@ -53,9 +58,11 @@ fn card(largest: Area, edge: Edge, text: &str, font: f64, colour: Colour) -> Pat
         };
         draw(area, |cr| {
             let (width, height) = (area.width as f64, area.height as f64);
-            rounded(cr, 0.0, 0.0, width, height, (font * 0.5).min(height / 2.0));
-            fill(cr, CARD)?;
-            source(cr, colour);
+            if let Some(ground) = ground {
+                rounded(cr, 0.0, 0.0, width, height, (font * 0.5).min(height / 2.0));
+                fill(cr, ground)?;
+            }
+            source(cr, ink);
             text.draw(cr, (width - text.width) / 2.0, (height - text.height) / 2.0);
             Ok(())
         })
@@ -64,33 +71,62 @@ fn card(largest: Area, edge: Edge, text: &str, font: f64, colour: Colour) -> Pat
 
 /// The oval, and everything around it a little darker.
 pub(super) fn guide(layout: &Layout, guide: Guide) -> Patch {
-    let (colour, shade) = match guide {
-        Guide::Hidden => return Patch::default(),
-        Guide::Neutral => (with_alpha(WHITE, 0.9), 0.25),
-        Guide::Good => (GREEN, 0.25),
-        Guide::Warning => (AMBER, 0.25),
-    };
+    let Some(colour) = ring(guide) else { return Patch::default() };
     let area = Area { x: 0, y: 0, width: layout.width & !1, height: layout.height & !1 };
     draw(area, |cr| {
-        let oval = layout.guide;
-        let line = (oval.height as f64 / 70.0).max(1.5);
-        let path = |cr: &Context| -> Result<(), cairo::Error> {
-            cr.save()?;
-            cr.translate(oval.x as f64 + oval.width as f64 / 2.0, oval.y as f64 + oval.height as f64 / 2.0);
-            cr.scale(oval.width as f64 / 2.0 - line, oval.height as f64 / 2.0 - line);
-            cr.new_sub_path();
-            cr.arc(0.0, 0.0, 1.0, 0.0, TAU);
-            cr.restore()
-        };
-        cr.set_fill_rule(cairo::FillRule::EvenOdd);
-        cr.rectangle(0.0, 0.0, area.width as f64, area.height as f64);
-        path(cr)?;
-        fill(cr, with_alpha(SHADE, shade))?;
-        path(cr)?;
-        stroke(cr, with_alpha(SHADE, 0.35), line * 1.8)?;
-        path(cr)?;
-        stroke(cr, colour, line)
+        around_oval(cr, layout, area, with_alpha(SHADE, 0.25))?;
+        draw_ring(cr, layout, colour)
     })
+}
+
+/// Everything but the oval in one colour, and the oval's ring.
+pub(super) fn light(layout: &Layout, [red, green, blue]: [u8; 3], guide: Guide) -> Patch {
+    let (width, height) = (layout.width.next_multiple_of(2), layout.height.next_multiple_of(2));
+    let area = Area { x: 0, y: 0, width, height };
+    let part = |part: u8| f64::from(part) / 255.0;
+    draw(area, |cr| {
+        around_oval(cr, layout, area, [part(red), part(green), part(blue), 1.0])?;
+        ring(guide).map_or(Ok(()), |colour| draw_ring(cr, layout, colour))
+    })
+}
+
+fn ring(guide: Guide) -> Option<Colour> {
+    match guide {
+        Guide::Hidden => None,
+        Guide::Neutral => Some(with_alpha(WHITE, 0.9)),
+        Guide::Good => Some(GREEN),
+        Guide::Warning => Some(AMBER),
+    }
+}
+
+/// The width of the ring.
+fn line(layout: &Layout) -> f64 {
+    (layout.guide.height as f64 / 70.0).max(1.5)
+}
+
+fn oval(cr: &Context, layout: &Layout) -> Result<(), cairo::Error> {
+    let (oval, line) = (layout.guide, line(layout));
+    cr.save()?;
+    cr.translate(oval.x as f64 + oval.width as f64 / 2.0, oval.y as f64 + oval.height as f64 / 2.0);
+    cr.scale(oval.width as f64 / 2.0 - line, oval.height as f64 / 2.0 - line);
+    cr.new_sub_path();
+    cr.arc(0.0, 0.0, 1.0, 0.0, TAU);
+    cr.restore()
+}
+
+fn around_oval(cr: &Context, layout: &Layout, area: Area, colour: Colour) -> Result<(), cairo::Error> {
+    cr.set_fill_rule(cairo::FillRule::EvenOdd);
+    cr.rectangle(0.0, 0.0, area.width as f64, area.height as f64);
+    oval(cr, layout)?;
+    fill(cr, colour)
+}
+
+fn draw_ring(cr: &Context, layout: &Layout, colour: Colour) -> Result<(), cairo::Error> {
+    let line = line(layout);
+    oval(cr, layout)?;
+    stroke(cr, with_alpha(SHADE, 0.35), line * 1.8)?;
+    oval(cr, layout)?;
+    stroke(cr, colour, line)
 }
 
 /// A tick or a cross on a disc, the picture behind it darker.

@@ -2,7 +2,8 @@
 //!
 //! *Found*: the sequence explains the face's chroma (less the background's) far better than other sequences do, at some
 //! delay, and the same in several places of the face. *Absent*: it does not, and the weakest reflection that there could have been
-//! would have been found, had it been added to what was measured. Everything else cannot be told.
+//! would have been found, had it been added to what was measured; or another sequence is read off the face; or the background shows it as much as the face, as a print
+//! and another screen do. Everything else cannot be told.
 
 use std::time::Duration;
 
@@ -21,6 +22,11 @@ pub const FOUND: f64 = 4.0;
 pub const LEAST_CORRELATION: f64 = 0.4;
 /// Below so many standard deviations there is no sign of it.
 pub const NO_SIGN: f64 = 2.5;
+/// What the sequence leaves unexplained may be so many times what the best of all sequences does.
+const UNEXPLAINED: f64 = 2.0;
+/// A sequence can be read off the face when it correlates with what was measured by this. The light that motion and rooms change
+/// looks like none.
+const READABLE: f64 = 0.85;
 /// The least contrast that a screen has against its surroundings, wherever the challenge is worth making.
 pub const LEAST_CONTRAST: f64 = 0.04;
 /// Parts of the face have to agree: at least two of forehead and cheeks have this part of the whole contrast.
@@ -77,6 +83,8 @@ pub struct Evidence {
     pub correlation: f32,
     /// Standard deviations above what other sequences reach.
     pub significance: f32,
+    /// The correlation of that sequence, of all there are, which is most like what was seen.
+    pub any: f32,
     /// The part of other sequences that reach as much.
     pub chance: f32,
     /// From the picture sent to the frame that shows its light.
@@ -111,10 +119,13 @@ impl Judgement {
 pub(super) fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS + 1]) -> Judgement {
     let (from, to) = (edges[0] - BEFORE, edges[STEPS] + LONGEST_DELAY);
     let samples: Vec<&Sample> = samples.iter().filter(|sample| (from..=to).contains(&sample.time)).collect();
-    let Some(seen) = Seen::of(&samples) else { return Judgement::without(Outcome::NothingToCompare) };
-    if !is_enough(&seen.times, edges) {
+    let times: Vec<f64> = samples.iter().map(|sample| sample.time).collect();
+    if !is_enough(&times, edges) {
         return Judgement::without(Outcome::FaceLost);
     }
+    let Some(seen) = Seen::of(&samples).filter(|seen| is_enough(&seen.times, edges)) else {
+        return Judgement::without(Outcome::NothingToCompare);
+    };
     let Some(background) = seen.background() else { return Judgement::without(Outcome::NothingToCompare) };
 
     let fit = Fit::new(&seen.times, edges, &seen.motion());
@@ -125,12 +136,19 @@ pub(super) fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS
     let zone =
         |zone: usize| Some(contrast(&fit, sequence, &scan, &measured, difference(&seen.zone(zone)?, &background)));
     let zones: [Option<f64>; ZONES] = std::array::from_fn(zone);
-    let behind = contrast(&fit, sequence, &scan, &measured, background.clone());
+    let behind = fit.scan(sequence, &fit.measured(background));
+    let everywhere = behind.significance >= FOUND && behind.best.contrast > scan.best.contrast;
 
-    let agree = agreement(&zones, scan.best.contrast);
+    let any = fit.any(&measured).max(scan.best.correlation);
+    let unexplained = (1.0 - scan.best.correlation.max(0.0).powi(2)) / (1.0 - any.powi(2)).max(1e-6);
+    let other = any >= READABLE && unexplained > UNEXPLAINED && scan.significance < FOUND;
+
+    let agree = agreement(&zones, scan.best.contrast) && unexplained <= UNEXPLAINED && !everywhere;
     let sign = if agree { scan.significance } else { scan.significance.min(NO_SIGN) };
-    let outcome = if sign >= FOUND && scan.best.correlation >= LEAST_CORRELATION && scan.best.contrast > behind {
+    let outcome = if sign >= FOUND && scan.best.correlation >= LEAST_CORRELATION {
         Outcome::Found
+    } else if everywhere || other {
+        Outcome::Absent
     } else if sign < NO_SIGN && least >= FOUND && seen.clipped() < BRIGHT {
         Outcome::Absent
     } else {
@@ -141,10 +159,11 @@ pub(super) fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS
         frames: seen.times.len(),
         correlation: scan.best.correlation as f32,
         significance: scan.significance as f32,
+        any: any as f32,
         chance: scan.chance as f32,
         delay: Duration::from_secs_f64(fit.delay(&scan.best)),
         contrast: scan.best.contrast as f32,
-        background: behind as f32,
+        background: behind.best.contrast as f32,
         zones: zones.map(|zone| zone.map(|contrast| contrast as f32)),
         least: least as f32,
     };

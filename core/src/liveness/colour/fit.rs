@@ -3,7 +3,7 @@
 //! A sequence is a sum of its steps, each an indicator of the frames that show it times the colour's chroma. What sums and
 //! products need of the steps is computed once for each delay; then any sequence costs a few multiplications.
 
-use super::sequence::{STEPS, Sequence, repeatable};
+use super::sequence::{Colour, STEPS, Sequence, repeatable};
 
 /// Red and blue of every frame.
 pub(super) type Series = [Vec<f64>; 2];
@@ -13,6 +13,10 @@ pub(super) type Series = [Vec<f64>; 2];
 const DELAYS: (usize, f64) = (37, 1.2 / 36.0);
 /// A camera exposes a frame, and a screen changes, for about so long.
 const EXPOSURE: f64 = 0.08;
+/// Delays at which any sequence at all is looked for, seconds: one that belongs elsewhere may have begun at any time.
+const ANY_DELAYS: (usize, f64, f64) = (160, -3.6, 0.05);
+/// It has to show so many of its steps.
+const ANY_STEPS: usize = 6;
 /// So many other sequences say what chance would have found.
 const RIVALS: usize = 256;
 /// Logarithms of ratios are not trusted beyond this: the steps of eight bits.
@@ -23,6 +27,7 @@ const OWN_DIRECTION: f64 = 1e-3;
 /// What a sequence of colours would look like in the frames of one observation.
 pub(super) struct Fit {
     delays: Vec<Delay>,
+    any_delays: Vec<Delay>,
     nuisance: Vec<Vec<f64>>,
     rivals: Vec<Coefficients>,
     /// The energy of each rival at each delay.
@@ -82,6 +87,8 @@ impl Fit {
         drift.chain(nuisances.iter().cloned()).for_each(|direction| add_direction(&mut nuisance, direction));
         let delay = |i: usize| Delay::new(i as f64 * DELAYS.1, times, edges, &nuisance);
         let delays: Vec<_> = (0..DELAYS.0).map(delay).collect();
+        let any_delay = |i: usize| Delay::new(ANY_DELAYS.1 + i as f64 * ANY_DELAYS.2, times, edges, &nuisance);
+        let any_delays = (0..ANY_DELAYS.0).map(any_delay).collect();
         let mut random = repeatable(0x5EED);
         let mut rivals = Vec::with_capacity(RIVALS);
         while rivals.len() < RIVALS {
@@ -90,7 +97,7 @@ impl Fit {
         }
         let energies = |rival: &Coefficients| delays.iter().map(|delay| delay.energies(rival)).collect();
         let rival_energies = rivals.iter().map(energies).collect();
-        Self { delays, nuisance, rivals, rival_energies }
+        Self { delays, any_delays, nuisance, rivals, rival_energies }
     }
 
     /// Takes nuisances out of what was measured, and estimates its noise.
@@ -117,6 +124,12 @@ impl Fit {
         let own = fisher(best.correlation);
         let significance = (own - mean) / variance.sqrt().max(1e-6);
         Scan { best, significance, chance: others.iter().filter(|other| **other >= own).count() as f64 / count }
+    }
+
+    /// The correlation of that sequence of colours which explains most of what was measured, whichever it is and whenever it began.
+    pub(super) fn any(&self, measured: &Measured) -> f64 {
+        let delays = self.delays.iter().chain(&self.any_delays);
+        delays.filter_map(|delay| delay.read(measured)).fold(0.0, f64::max)
     }
 
     /// How much of a sequence is in a series, at the delay of a match and with the weights of what was measured.
@@ -146,7 +159,7 @@ impl Fit {
 impl Delay {
     fn new(seconds: f64, times: &[f64], edges: &[f64; STEPS + 1], nuisance: &[Vec<f64>]) -> Self {
         let exposure = |time: &f64| {
-            let (from, to) = (time - seconds - EXPOSURE, time - seconds);
+            let (from, to) = (time - seconds - EXPOSURE / 2.0, time - seconds + EXPOSURE / 2.0);
             std::array::from_fn(|i| (to.min(edges[i + 1]) - from.max(edges[i])).max(0.0) / EXPOSURE)
         };
         let steps: Vec<[f64; STEPS]> = times.iter().map(exposure).collect();
@@ -175,6 +188,32 @@ impl Delay {
             }
             products
         })
+    }
+
+    /// Reads the colours off: each step is the colour that explains most, given the others.
+    fn read(&self, measured: &Measured) -> Option<f64> {
+        let visible = |step: usize| self.steps.iter().any(|frame| frame[step] > 0.5);
+        if (0..STEPS).filter(|step| visible(*step)).count() < ANY_STEPS {
+            return None;
+        }
+        let products = self.products(&measured.series);
+        let chroma = Colour::PALETTE.map(|colour| colour.chroma().map(f64::from));
+        let mut read = [[0.0; STEPS]; 2];
+        let correlation = |read: &Coefficients| compare(read, &self.energies(read), &products, measured).0;
+        let mut best = 0.0;
+        for _ in 0..2 {
+            for step in 0..STEPS {
+                for colour in chroma {
+                    let mut other = read;
+                    other.iter_mut().zip(colour).for_each(|(channel, chroma)| channel[step] = chroma);
+                    let reached = correlation(&other);
+                    if reached > best {
+                        (best, read) = (reached, other);
+                    }
+                }
+            }
+        }
+        Some(best)
     }
 
     fn energies(&self, sequence: &Coefficients) -> [f64; 2] {

@@ -21,9 +21,13 @@
 mod detect;
 mod fit;
 pub mod observer;
+#[cfg(test)]
+mod safety;
 pub mod sequence;
 mod signal;
 pub mod simulation;
+#[cfg(test)]
+mod tests;
 
 pub use detect::{Judgement, Outcome};
 pub use observer::Observer;

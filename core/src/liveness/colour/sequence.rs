@@ -147,3 +147,100 @@ pub(crate) fn repeatable(mut state: u64) -> impl FnMut(&mut [u8]) -> Result<(), 
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn drawn(count: usize) -> Vec<Sequence> {
+        let mut random = repeatable(11);
+        let draw = |_| {
+            let Ok(sequence) = Sequence::draw(&mut random);
+            sequence
+        };
+        (0..count).map(draw).collect()
+    }
+
+    #[test]
+    fn every_colour_is_as_likely_at_every_step_and_none_follows_itself() {
+        let sequences = drawn(4000);
+        for step in 0..STEPS {
+            let mut counts = BTreeMap::new();
+            for sequence in &sequences {
+                *counts.entry(format!("{:?}", sequence.colours[step])).or_insert(0) += 1;
+                assert!(step == 0 || sequence.colours[step] != sequence.colours[step - 1]);
+            }
+            assert!(
+                counts.len() == 4 && counts.values().all(|count| (880..1120).contains(count)),
+                "{step}: {counts:?}"
+            );
+        }
+        assert!(sequences.iter().all(Sequence::is_balanced));
+    }
+
+    #[test]
+    fn no_two_are_the_same() {
+        let sequences = drawn(300);
+        for (i, a) in sequences.iter().enumerate() {
+            assert!(sequences[..i].iter().all(|b| a != b));
+        }
+    }
+
+    /// As many as the documentation says: followed from step to step, by what balance depends on.
+    #[test]
+    fn there_are_619_680() {
+        let mut counts = BTreeMap::from([((None, 0, 0, 0), 1_u64)]);
+        for _ in 0..STEPS {
+            let mut next = BTreeMap::new();
+            for ((last, red, blue, alike), count) in counts {
+                for (i, [has_red, has_blue]) in [[0, 0], [1, 0], [0, 1], [1, 1]].into_iter().enumerate() {
+                    if last != Some(i) {
+                        let key = (Some(i), red + has_red, blue + has_blue, alike + usize::from(has_red == has_blue));
+                        *next.entry(key).or_insert(0) += count;
+                    }
+                }
+            }
+            counts = next;
+        }
+        let balanced = counts
+            .iter()
+            .filter(|((_, red, blue, alike), _)| [*red, *blue, *alike].iter().all(|count| BALANCED.contains(count)));
+        assert_eq!(balanced.map(|(_, count)| count).sum::<u64>(), 619_680);
+    }
+
+    #[test]
+    fn a_source_that_fails_is_passed_on() {
+        assert_eq!(Sequence::draw(|_| Err("no entropy")).unwrap_err(), "no entropy");
+    }
+
+    #[test]
+    fn nobody_reads_it_in_a_log() {
+        let text = format!("{:?}", drawn(1)[0]);
+        assert!(Colour::PALETTE.iter().all(|colour| !text.contains(&format!("{colour:?}"))), "{text}");
+    }
+
+    #[test]
+    fn red_and_blue_are_far_apart() {
+        for (i, a) in Colour::PALETTE.iter().enumerate() {
+            for b in &Colour::PALETTE[..i] {
+                let ([ar, ab], [br, bb]) = (a.chroma(), b.chroma());
+                assert!((ar - br).abs().max((ab - bb).abs()) > 1.0, "{a:?} {b:?}");
+            }
+        }
+        assert_eq!(Colour::Grey.chroma(), [0.0; 2]);
+    }
+
+    #[test]
+    fn times_are_those_of_the_colours() {
+        let sequence = &drawn(1)[0];
+        let start = Duration::from_secs(7);
+        for (step, time) in Sequence::times(start).into_iter().enumerate() {
+            let before = sequence.colour_at(time - start - Duration::from_millis(1));
+            let after = sequence.colour_at(time - start);
+            assert_eq!(after, Some(sequence.colours.get(step).copied().unwrap_or(Colour::Grey)));
+            assert_ne!(before, after);
+        }
+    }
+}

@@ -272,3 +272,117 @@ fn quarters(luma: i32, u: u8, v: u8) -> [i32; 3] {
     let (u, v) = (4 * (i32::from(u) - 128), 4 * (i32::from(v) - 128));
     [y + 104_597 * v, y - 25_675 * u - 53_279 * v, y + 132_201 * u].map(|part| (part >> 16).clamp(0, 4 * 255))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{liveness::colour::tests::astronaut, picture::PictureView};
+
+    const SIZE: usize = 320;
+
+    /// A face of one colour before a background of another, some of both too bright.
+    struct Scene {
+        y: Vec<u8>,
+        u: Vec<u8>,
+        v: Vec<u8>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let chroma = SIZE / 2;
+            let face = astronaut().bounding_box();
+            let is_face = |x: usize, y: usize| {
+                let (x, y) = (x as f32 / SIZE as f32, y as f32 / SIZE as f32);
+                (face.x..face.x + face.width).contains(&x) && (face.y..face.y + face.height).contains(&y)
+            };
+            let luma =
+                |at: usize| if is_face(at % SIZE, at / SIZE) { 130 + (at % 7) as u8 } else { 90 + (at % 11) as u8 };
+            let plane = |skin: u8, wall: u8| {
+                let sample = |at: usize| if is_face(2 * (at % chroma), 2 * (at / chroma)) { skin } else { wall };
+                (0..chroma * chroma).map(sample).collect::<Vec<u8>>()
+            };
+            Self { y: (0..SIZE * SIZE).map(luma).collect(), u: plane(110, 140), v: plane(150, 118) }
+        }
+
+        fn view(&self) -> PictureView<'_> {
+            let Self { y, u, v } = self;
+            PictureView::I420(I420View { y, u, v, y_stride: SIZE, uv_stride: SIZE / 2, width: SIZE, height: SIZE })
+        }
+    }
+
+    fn close(a: &Sample, b: &Sample, tolerance: f32) -> bool {
+        let same = |a: &Option<Chroma>, b: &Option<Chroma>| match (a, b) {
+            (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        a.zones.iter().zip(&b.zones).all(|(a, b)| same(a, b))
+            && a.background.iter().zip(&b.background).all(|(a, b)| same(a, b))
+    }
+
+    #[test]
+    fn every_format_measures_the_same() {
+        let (scene, face) = (Scene::new(), astronaut());
+        let planar = Sample::of(&scene.view(), &face, Duration::ZERO);
+        let uv: Vec<u8> = scene.u.iter().zip(&scene.v).flat_map(|(u, v)| [*u, *v]).collect();
+        let view = Nv12View { y: &scene.y, uv: &uv, y_stride: SIZE, uv_stride: SIZE, width: SIZE, height: SIZE };
+        assert!(close(&planar, &Sample::of(&PictureView::Nv12(view), &face, Duration::ZERO), 0.0));
+        let rgb = scene.view().to_rgb();
+        let view = RgbView { data: &rgb.data, width: SIZE, height: SIZE, stride: 3 * SIZE };
+        assert!(close(&planar, &Sample::of(&PictureView::Rgb(view), &face, Duration::ZERO), 0.01));
+        assert!(planar.zones.iter().all(Option::is_some));
+        assert!(planar.background.iter().flatten().count() >= 5);
+    }
+
+    #[test]
+    fn light_is_linear_and_exposure_cancels() {
+        // Grey at two levels: no chroma. Red light twice as strong: its logarithm.
+        for luma in [60, 180] {
+            let [r, g, b] = quarters(4 * luma, 128, 128).map(|part| LIGHT[part as usize]);
+            assert!((r / g).ln().abs() < 1e-6 && (b / g).ln().abs() < 1e-6);
+        }
+        let code = |light: f32| (1055.0 * light.powf(1.0 / 2.4) - 55.0) * 1.02;
+        let mut light = Light::default();
+        light.add([code(0.4), code(0.2), code(0.1)].map(|part| part.round() as i32));
+        let [red, blue] = light.chroma();
+        assert!((red - 2_f32.ln()).abs() < 0.01 && (blue + 2_f32.ln()).abs() < 0.02, "{red} {blue}");
+    }
+
+    #[test]
+    fn regions_follow_the_face() {
+        let (scene, face) = (Scene::new(), astronaut());
+        let here = Sample::of(&scene.view(), &face, Duration::ZERO);
+        let mut moved = face.clone();
+        moved.landmarks.iter_mut().for_each(|point| point[0] += 0.3);
+        let there = Sample::of(&scene.view(), &moved, Duration::ZERO);
+        // Where the face is not there is wall, which is bluer.
+        let blue = |sample: &Sample| sample.zones[Zone::Nose as usize].unwrap()[1];
+        assert!(blue(&there) > blue(&here) + 0.5, "{} {}", blue(&there), blue(&here));
+        moved.landmarks.iter_mut().for_each(|point| point[0] += 1.0);
+        assert!(Sample::of(&scene.view(), &moved, Duration::ZERO).zones.iter().all(Option::is_none));
+        moved.landmarks.iter_mut().for_each(|point| point[0] = f32::NAN);
+        assert!(Sample::of(&scene.view(), &moved, Duration::ZERO).zones.iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn what_is_clipped_says_nothing() {
+        let (mut scene, face) = (Scene::new(), astronaut());
+        scene.y.fill(235);
+        let bright = Sample::of(&scene.view(), &face, Duration::ZERO);
+        assert!(bright.zones.iter().all(Option::is_none) && bright.background.iter().all(Option::is_none));
+        assert_eq!(bright.clipped, 1.0);
+        scene.y.fill(17);
+        let dark = Sample::of(&scene.view(), &face, Duration::ZERO);
+        assert!(dark.zones.iter().all(Option::is_none) && dark.clipped == 0.0);
+    }
+
+    #[test]
+    fn broken_pictures_are_no_panic() {
+        let (scene, face) = (Scene::new(), astronaut());
+        let (y, u, v) = (&scene.y[..500], &scene.u[..20], &scene.v[..7]);
+        let (y_stride, uv_stride, width, height) = (SIZE, SIZE / 2, SIZE, SIZE);
+        let short = PictureView::I420(I420View { y, u, v, y_stride, uv_stride, width, height });
+        assert!(Sample::of(&short, &face, Duration::ZERO).zones.iter().all(Option::is_none));
+        let empty = PictureView::Rgb(RgbView { data: &[], width: 0, height: 0, stride: 0 });
+        assert!(Sample::of(&empty, &face, Duration::ZERO).zones.iter().all(Option::is_none));
+    }
+}

@@ -21,7 +21,7 @@ pub struct Camera {
     exposure: f32,
     balance: [f32; 3],
     electrons: f32,
-    random: u32,
+    random: u64,
 }
 
 /// It adapts its exposure in about so many seconds.
@@ -42,6 +42,15 @@ static CODE: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let code = |light: f32| if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
     (0..=CODES).map(|i| 255.0 * code(i as f32 / CODES as f32)).collect()
 });
+/// Numbers of a normal distribution: sums of twelve even ones.
+static NORMALS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let mut state = 1_u32;
+    let mut even = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    (0..1 << 14).map(|_| (0..12).map(|_| even()).sum::<f32>() - 6.0).collect()
+});
 /// Linear light of samples 0..255.
 static LIGHT: LazyLock<[f32; 256]> = LazyLock::new(|| std::array::from_fn(|i| linear(i as f32 / 255.0)));
 
@@ -49,7 +58,7 @@ impl Camera {
     /// In surroundings of so many lux; `seed` makes the noise.
     pub fn new(ambient: f32, seed: u32) -> Self {
         let electrons = ELECTRONS[0] * (ambient / ENOUGH_LUX).min(1.0);
-        Self { exposure: 1.0, balance: [1.0; 3], electrons, random: seed | 1 }
+        Self { exposure: 1.0, balance: [1.0; 3], electrons, random: u64::from(seed) << 20 | 0x9E37_79B9 }
     }
 
     /// Takes a picture anew. `surroundings` is their light for each part of what it was when the picture was taken, `seconds` the time
@@ -57,6 +66,8 @@ impl Camera {
     pub fn shoot(&mut self, picture: &mut I420Mut, surroundings: [f32; 3], lamps: &[Lamp], seconds: f32) {
         let (columns, rows) = (picture.width / 2, picture.height / 2);
         let (mut before, mut after) = ([0.0; 3], [0.0; 3]);
+        let deviations = self.deviations();
+        let index = |light: f32| (light.clamp(0.0, 1.0) * CODES as f32) as usize;
         let mut glints =
             vec![[0.0; 3]; if lamps.iter().any(|lamp| !lamp.falloff.glints.is_empty()) { columns * rows } else { 0 }];
         for lamp in lamps {
@@ -82,15 +93,15 @@ impl Camera {
                 for pixel in 0..4 {
                     let at = (2 * row + pixel / 2) * picture.y_stride + 2 * column + pixel % 2;
                     let luma = 1.164_383 * (f32::from(picture.y[at]) - 16.0);
-                    let mut code = [0.0; 3];
+                    let (mut code, normals) = ([0.0; 3], self.normals());
                     for i in 0..3 {
                         let recorded = LIGHT[(luma + offset[i] + 0.5).clamp(0.0, 255.0) as usize];
                         let seen = recorded * light[i] + glint[i];
                         before[i] += recorded;
                         after[i] += seen;
                         let exposed = seen * self.exposure * self.balance[i];
-                        let noisy = exposed + self.noise(exposed);
-                        code[i] = CODE[(noisy.clamp(0.0, 1.0) * CODES as f32) as usize];
+                        let noisy = exposed + normals[i] * deviations[index(exposed)];
+                        code[i] = CODE[index(noisy)];
                         colour[i] += code[i] / 4.0;
                     }
                     let [r, g, b] = code;
@@ -116,14 +127,17 @@ impl Camera {
         }
     }
 
-    /// About normal: the sum of the four bytes of a random number.
-    fn noise(&mut self, light: f32) -> f32 {
+    /// Three numbers of a normal distribution.
+    fn normals(&mut self) -> [f32; 3] {
         self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        let sum: u32 = self.random.to_le_bytes().map(u32::from).iter().sum();
-        let normal = (sum as f32 - 510.0) / 147.8;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        [4, 24, 44].map(|shift| NORMALS[(self.random >> shift) as usize % NORMALS.len()])
+    }
+
+    /// The standard deviation of the noise of each light 0..1, in [`CODES`] steps: of the electrons, and of reading them.
+    fn deviations(&self) -> Vec<f32> {
         let read = ELECTRONS[1] / self.electrons;
-        normal * (light.max(0.0) / self.electrons + read * read).sqrt()
+        (0..=CODES).map(|i| (i as f32 / CODES as f32 / self.electrons + read * read).sqrt()).collect()
     }
 }

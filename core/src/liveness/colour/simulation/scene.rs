@@ -46,6 +46,7 @@ impl Scene {
 /// 2x2 pixels.
 #[derive(Clone)]
 pub struct Falloff {
+    columns: usize,
     /// Row by row.
     pub(super) blocks: Vec<f32>,
     /// What mirrors the screen itself: block, and linear light of the picture for white.
@@ -64,7 +65,7 @@ const SKIN: [f32; 2] = [0.4, 0.3];
 impl Falloff {
     /// The same everywhere: on a flat thing that fills the picture.
     pub fn even(width: usize, height: usize) -> Self {
-        Self { blocks: vec![1.0; (width / 2) * (height / 2)], glints: Vec::new() }
+        Self { columns: width / 2, blocks: vec![1.0; (width / 2) * (height / 2)], glints: Vec::new() }
     }
 
     /// Of a face in a picture of this size, its hair and body, and what is behind.
@@ -92,7 +93,13 @@ impl Falloff {
                 }
             }
         }
-        Self { blocks, glints }
+        Self { columns, blocks, glints }
+    }
+
+    /// At a pixel of the picture; nothing outside of it.
+    pub fn at(&self, x: usize, y: usize) -> f32 {
+        let inside = x / 2 < self.columns;
+        self.blocks.get(y / 2 * self.columns + x / 2).copied().filter(|_| inside).unwrap_or(0.0)
     }
 }
 
@@ -157,6 +164,9 @@ impl Place {
             let (mut sum, mut weights, mut near) = (0.0, 0.0, false);
             for [px, py, pz] in &points {
                 let distance = ((px - x).powi(2) + (py - y).powi(2)) / (reach * reach);
+                if distance > 9.0 {
+                    continue;
+                }
                 near |= distance < 1.5;
                 let weight = (-distance).exp();
                 sum += weight * pz;
