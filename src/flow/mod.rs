@@ -9,10 +9,12 @@
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
 //! | [`watch`] | the liveness checks: fed here, asked here |
+//! | `colours` | a colour challenge on its way |
 //! | `attention`, `pace` | which frames go to the networks |
 //! | [`registry`] | which flows there are |
 
 mod attention;
+mod colours;
 pub mod outcome;
 mod pace;
 pub mod registry;

@@ -8,14 +8,16 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use vision_core::liveness::Check;
+use vision_core::liveness::colour::{self, Judgement};
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
 
 use super::attention::{Attention, Need};
+use super::colours::{self, Colours};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
-use super::state::{Action, Drawn, Event, Machine, Settings, State};
+use super::state::{Action, Drawn, Event, Machine, Scene, Settings, Stage, State};
 use super::verify;
 use super::watch::Watch;
 use super::watch::frame_log::FrameLog;
@@ -49,6 +51,7 @@ enum Done {
     Matched(Result<bool, Reason>),
     Reported(bool),
     Inspected(Inspected),
+    ColoursJudged(Option<Judgement>),
     Left,
 }
 
@@ -63,6 +66,9 @@ struct Task {
     analyses: mpsc::Receiver<StreamResult>,
     attention: Arc<Mutex<Attention>>,
     watch: Watch,
+    colours: Option<Colours>,
+    /// The last scene, for when only its light changes.
+    scene: Option<Scene>,
     room: Option<RoomLink>,
     work: JoinSet<Done>,
     pictures: Vec<Arc<dyn Picture>>,
@@ -108,13 +114,15 @@ impl Task {
         let switches = debug.map(|debug| debug.settings());
         let words = Words::new(&services.locales, call.lang.as_deref());
         Self {
-            machine: Machine::new(settings(config, switches), draw, Instant::now()),
+            machine: Machine::new(settings(config, &call, switches), draw, Instant::now()),
             words,
             screen: Some(screen),
             faces: Some(faces),
             analyses,
             attention: Arc::new(Mutex::new(attention)),
             watch,
+            colours: None,
+            scene: None,
             room: None,
             work: JoinSet::new(),
             pictures: Vec::new(),
@@ -144,6 +152,12 @@ impl Task {
                     None => std::future::pending().await,
                 }
             };
+            let light = async {
+                match self.colours.as_ref().and_then(Colours::next_change) {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
             let mut analysed = None;
             let event = tokio::select! {
                 () = stop.cancelled(), if !self.stopping => {
@@ -166,19 +180,25 @@ impl Task {
                 },
                 Some(result) = self.analyses.recv() => {
                     self.probe.counters.analysed(&result);
+                    if let Some(colours) = &mut self.colours {
+                        colours.frame(&result);
+                    }
                     let inspection = self.watch.analysed(&result);
                     self.inspect(inspection);
                     Event::Analysed(&analysed.insert(result).analysis)
                 }
                 Some(done) = self.work.join_next() => self.take_in(done),
+                () = light => {
+                    self.change_light();
+                    continue;
+                }
                 () = timer => Event::Tick,
             };
             let actions = self.machine.handle(event, Instant::now());
             self.carry_out_all(actions, analysed.as_ref());
-            while let Some(check) = self.watch.suspicion() {
-                tracing::info!(flow = %self.admission.id(), check = check.as_str(), "a liveness check has failed");
-                let actions = self.machine.handle(Event::Suspected(check), Instant::now());
-                self.carry_out_all(actions, None);
+            self.suspect();
+            if self.machine.state() != State::Colours {
+                self.colours = None;
             }
             self.attention.lock().unwrap_or_else(PoisonError::into_inner).set(self.machine.need());
             self.publish();
@@ -191,6 +211,38 @@ impl Task {
         for action in actions {
             self.carry_out(action, analysed);
         }
+    }
+
+    /// Tells the machine of checks that have failed.
+    fn suspect(&mut self) {
+        while let Some(check) = self.watch.suspicion() {
+            tracing::info!(flow = %self.admission.id(), check = check.as_str(), "a liveness check has failed");
+            let actions = self.machine.handle(Event::Suspected(check), Instant::now());
+            self.carry_out_all(actions, None);
+        }
+    }
+
+    /// The next colour is due, or all are over.
+    fn change_light(&mut self) {
+        let Some(colours) = &mut self.colours else { return };
+        colours.change(Instant::now());
+        if !colours.is_over() {
+            self.show(None);
+        } else if let Some(colours) = self.colours.take() {
+            self.work.spawn_blocking(move || Done::ColoursJudged(colours.judge()));
+        }
+    }
+
+    /// Shows the present scene. `cause` is when that happened which it answers.
+    fn show(&mut self, cause: Option<Instant>) {
+        let (Some(screen), Some(scene)) = (&self.screen, &self.scene) else { return };
+        let view = self.words.view(scene);
+        let lit = self.colours.as_ref().filter(|_| scene.stage == Stage::Colours);
+        let view = match lit {
+            Some(colours) => self.words.lit(view, colours.shown()),
+            None => view,
+        };
+        screen.show(view, cause);
     }
 
     /// Looks closely at a frame, where that may wait.
@@ -224,6 +276,11 @@ impl Task {
                     _ => Event::Tick,
                 }
             }
+            Ok(Done::ColoursJudged(judgement)) => {
+                self.watch.colours_judged(judgement);
+                self.suspect();
+                Event::ColoursSeen
+            }
             Ok(Done::Left) => Event::Left,
             Err(e) => {
                 tracing::error!(flow = %self.admission.id(), "a part of the flow failed: {e}");
@@ -235,9 +292,8 @@ impl Task {
     fn carry_out(&mut self, action: Action, analysed: Option<&StreamResult>) {
         match action {
             Action::Show(scene) => {
-                if let Some(screen) = &self.screen {
-                    screen.show(self.words.view(&scene), analysed.map(|result| result.submitted));
-                }
+                self.scene = Some(scene);
+                self.show(analysed.map(|result| result.submitted));
             }
             Action::TakePicture => {
                 if let Some(result) = analysed {
@@ -252,8 +308,18 @@ impl Task {
             }
             // Answered when frames have been looked at.
             Action::Confirm => {}
-            Action::FlashColours => {}
-            Action::Match => self.compare(),
+            Action::FlashColours => match Colours::begin(Instant::now(), getrandom::fill) {
+                Ok(colours) => self.colours = Some(colours),
+                // The machine goes on when their time is over.
+                Err(e) => tracing::error!("no colours can be drawn: {e}"),
+            },
+            Action::Match => {
+                self.watch.conclude();
+                self.suspect();
+                if self.machine.outcome().is_none() {
+                    self.compare();
+                }
+            }
             Action::Report(outcome) => self.report(outcome),
             Action::Leave => self.leave(),
             Action::End => {}
@@ -392,8 +458,10 @@ fn frame_sink(
     })
 }
 
-fn settings(config: &Config, switches: Option<DebugSettings>) -> Settings {
+fn settings(config: &Config, call: &JoinCall, switches: Option<DebugSettings>) -> Settings {
     let flow = &config.flow;
+    let reduced_flash = config.liveness.reduced_flash || call.reduced_flash;
+    let wanted = colour::wanted(config.liveness.modes.of(Check::ColourChallenge), reduced_flash);
     Settings {
         time_limit: flow.time_limit,
         starting: flow.starting,
@@ -403,7 +471,7 @@ fn settings(config: &Config, switches: Option<DebugSettings>) -> Settings {
         face_lost_after: flow.face_lost_after,
         modes: config.liveness.modes,
         several_faces_limit: config.liveness.several_faces_limit,
-        colours: None,
+        colours: wanted.then_some(colours::LIMIT),
         position: config.position,
         mirror_input: switches.map_or(config.challenge.mirror_input, |switches| switches.flip_input_image),
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use vision_core::locales::{Locale, Locales, Text};
 use vision_core::subject_view::{Countdown, Guide, OutcomeView, Step, SubjectView};
 
+use super::colours::Shown;
 use super::outcome::Outcome;
 use super::state::{Scene, Stage};
 
@@ -45,7 +46,7 @@ impl Words {
                 guide: if scene.warning.is_some() { Guide::Warning } else { Guide::Good },
                 ..view
             },
-            Stage::Colours => view,
+            Stage::Colours => SubjectView { message: self.text(Text::ColoursComing), ..view },
             Stage::Checking => SubjectView { message: self.text(Text::Comparing), guide: Guide::Hidden, ..view },
             Stage::Decided(outcome) => SubjectView {
                 message: self.outcome(*outcome),
@@ -53,6 +54,15 @@ impl Words {
                 guide: Guide::Hidden,
                 ..view
             },
+        }
+    }
+
+    /// The view of [`Stage::Colours`] as the colours go on.
+    pub fn lit(&self, view: SubjectView, shown: Shown) -> SubjectView {
+        match shown {
+            Shown::Announcement => view,
+            Shown::Light(light) => SubjectView { message: self.text(Text::Colours), light: Some(light), ..view },
+            Shown::Nothing => SubjectView { message: self.text(Text::Comparing), ..view },
         }
     }
 

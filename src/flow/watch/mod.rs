@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use vision_core::liveness::colour::Judgement;
 use vision_core::liveness::continuity::identity::{Distance, Identity};
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits};
 use vision_core::liveness::modes::Modes;
@@ -55,6 +56,7 @@ pub struct Watch {
     inspecting: bool,
     /// A picture taken for the comparison, which is to be looked at next.
     waiting: Option<Inspection>,
+    colours: Option<Judgement>,
     /// The machine has been told of these.
     told: Vec<Check>,
 }
@@ -75,6 +77,7 @@ impl Watch {
             networks: Pace::new(NETWORKS_RATE),
             inspecting: false,
             waiting: None,
+            colours: None,
             told: Vec::new(),
         }
     }
@@ -137,6 +140,14 @@ impl Watch {
         next
     }
 
+    /// The colour challenge is over; none when it was broken off.
+    pub fn colours_judged(&mut self, judgement: Option<Judgement>) {
+        self.colours = judgement;
+    }
+
+    /// All has been seen that will be.
+    pub fn conclude(&mut self) {}
+
     /// The video broke off.
     pub fn interrupt(&mut self) {
         self.log.clear();
@@ -168,6 +179,7 @@ impl Watch {
             Check::FrozenStream => Some(self.stream.frozen()),
             Check::CutsAndLoops => Some(self.stream.cuts_and_loops()),
             Check::IdentityContinuity => Some(self.identity.as_ref().map_or(nothing, Identity::finding)),
+            Check::ColourChallenge => Some(self.colours.as_ref().map_or(nothing, Judgement::finding)),
             _ => None,
         }
     }
