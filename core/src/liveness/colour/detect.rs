@@ -27,8 +27,9 @@ const UNEXPLAINED: f64 = 2.0;
 /// A sequence can be read off the face when it correlates with what was measured by this. The light that motion and rooms change
 /// looks like none.
 const READABLE: f64 = 0.85;
-/// The least contrast that a screen has against its surroundings, wherever the challenge is worth making.
-pub const LEAST_CONTRAST: f64 = 0.04;
+/// The least contrast of a screen against surroundings of 500 lux, a laptop's at arm's length or a phone's in the hand: see
+/// [`judge`](super::Observer::judge).
+pub const LEAST_CONTRAST: f32 = 0.04;
 /// Parts of the face have to agree: at least two of forehead and cheeks have this part of the whole contrast.
 const AGREEMENT: f64 = 0.3;
 /// Where more of the background than this is clipped there is much light, from outside perhaps.
@@ -115,8 +116,13 @@ impl Judgement {
     }
 }
 
-/// Judges frames, oldest first, against a sequence whose colours began at `edges` (and ended at the last of them).
-pub(super) fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS + 1]) -> Judgement {
+/// Judges frames, oldest first, against a sequence whose colours began at `edges` (and ended at the last of them), seconds.
+pub(super) fn judge(
+    samples: &[Sample],
+    sequence: &Sequence,
+    edges: &[f64; STEPS + 1],
+    least_contrast: f32,
+) -> Judgement {
     let (from, to) = (edges[0] - BEFORE, edges[STEPS] + LONGEST_DELAY);
     let samples: Vec<&Sample> = samples.iter().filter(|sample| (from..=to).contains(&sample.time)).collect();
     let times: Vec<f64> = samples.iter().map(|sample| sample.time).collect();
@@ -132,7 +138,7 @@ pub(super) fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS
     let face = difference(&seen.face(), &background);
     let measured = fit.measured(face.clone());
     let scan = fit.scan(sequence, &measured);
-    let least = least_significance(&fit, sequence, &face);
+    let least = least_significance(&fit, sequence, &face, least_contrast);
     let zone =
         |zone: usize| Some(contrast(&fit, sequence, &scan, &measured, difference(&seen.zone(zone)?, &background)));
     let zones: [Option<f64>; ZONES] = std::array::from_fn(zone);
@@ -276,10 +282,10 @@ fn is_enough(times: &[f64], edges: &[f64; STEPS + 1]) -> bool {
 
 /// The significance that a reflection of the least contrast would have, added to what was measured, after the delay at which
 /// it would have least.
-fn least_significance(fit: &Fit, sequence: &Sequence, face: &Series) -> f64 {
+fn least_significance(fit: &Fit, sequence: &Sequence, face: &Series, least_contrast: f32) -> f64 {
     let with_delay = |part: f64| {
         let mut series = face.clone();
-        fit.add(sequence, LEAST_CONTRAST, part, &mut series);
+        fit.add(sequence, f64::from(least_contrast), part, &mut series);
         fit.scan(sequence, &fit.measured(series)).significance
     };
     [0.1, 0.4, 0.7].map(with_delay).into_iter().fold(f64::MAX, f64::min)

@@ -29,7 +29,7 @@ pub mod simulation;
 #[cfg(test)]
 mod tests;
 
-pub use detect::{Judgement, Outcome};
+pub use detect::{Evidence, Judgement, LEAST_CONTRAST, Outcome};
 pub use observer::Observer;
 pub use sequence::{Colour, Sequence};
 pub use signal::Zone;

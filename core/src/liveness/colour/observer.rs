@@ -39,8 +39,12 @@ impl Observer {
     /// Is the sequence found in the frames? `shown` says when each of its colours went out to the subject, and when the last
     /// of them ended ([`Sequence::times`], if the screen was never late). Costs some milliseconds: not for a thread that
     /// must not wait.
-    pub fn judge(&self, sequence: &Sequence, shown: &[Duration; STEPS + 1]) -> Judgement {
-        judge(&self.samples, sequence, &shown.map(|time| time.as_secs_f64()))
+    ///
+    /// `least_contrast` is the least light of the screen, for each part of light of the surroundings, that subjects have: where
+    /// less than that would have been seen and nothing was, the reflection is absent. Nobody can tell a recording from a face in
+    /// light that drowns the screen's; with 0 the want of a reflection alone is never held against a subject.
+    pub fn judge(&self, sequence: &Sequence, shown: &[Duration; STEPS + 1], least_contrast: f32) -> Judgement {
+        judge(&self.samples, sequence, &shown.map(|time| time.as_secs_f64()), least_contrast)
     }
 }
 

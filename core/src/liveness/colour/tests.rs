@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    detect::judge,
+    detect,
     sequence::{Colour, STEP, STEPS, Sequence, repeatable},
     signal::{CELLS, Sample, ZONES, Zone},
     simulation::{Camera, Falloff, Lamp, Scene},
@@ -108,6 +108,10 @@ impl Made {
     }
 }
 
+fn judge(samples: &[Sample], sequence: &Sequence, edges: &[f64; STEPS + 1]) -> Judgement {
+    detect::judge(samples, sequence, edges, LEAST_CONTRAST)
+}
+
 fn edges() -> [f64; STEPS + 1] {
     Sequence::times(Duration::ZERO).map(|time| time.as_secs_f64())
 }
@@ -146,6 +150,9 @@ fn bright_surroundings_cannot_be_told() {
     let mut clipped = Made { contrast: 0.0, noise: 0.01, ..Made::default() }.samples(&sequence);
     clipped.iter_mut().for_each(|sample| sample.clipped = 0.6);
     assert_eq!(judge(&clipped, &sequence, &edges()).outcome, Outcome::Unclear);
+    let dark = Made { contrast: 0.0, noise: 0.01, ..Made::default() }.samples(&sequence);
+    assert_eq!(judge(&dark, &sequence, &edges()).outcome, Outcome::Absent);
+    assert_eq!(detect::judge(&dark, &sequence, &edges(), 0.0).outcome, Outcome::Unclear, "nothing is expected");
 }
 
 #[test]
@@ -253,7 +260,7 @@ fn simulated_light_is_found_and_its_absence_too() {
             let view = I420View { y: &y, u: &u, v: &v, y_stride, uv_stride, width, height };
             observer.frame(&PictureView::I420(view), &face, time);
         }
-        observer.judge(&sequence, &Sequence::times(Duration::ZERO))
+        observer.judge(&sequence, &Sequence::times(Duration::ZERO), LEAST_CONTRAST)
     };
     let lit = record(Some(&falloff));
     assert_eq!(lit.outcome, Outcome::Found, "{lit:?}");

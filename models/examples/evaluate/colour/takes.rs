@@ -64,6 +64,14 @@ pub enum Disturbance {
     Television,
 }
 
+/// What was seen of a recording.
+pub struct Recording {
+    /// All frames of it.
+    pub observer: Observer,
+    /// Processor time that looking at a frame took.
+    pub cost: Duration,
+}
+
 impl Subject {
     /// Analyses a clip.
     pub fn of(studio: &mut Studio, name: &'static str) -> Result<Self, AnyError> {
@@ -80,21 +88,20 @@ impl Subject {
     }
 
     /// Records a challenge, and what an observer sees of it. The first grey is shown at zero.
-    pub fn record(&self, sequence: &Sequence, conditions: &Conditions) -> Result<Observer, AnyError> {
-        let t = std::time::Instant::now();
-        let taken = self.shoot(sequence, conditions);
-        let a = t.elapsed();
-        let sent = through_vp8(&taken)?;
-        if std::env::var("T").is_ok() { eprintln!("shoot {a:?} vp8 {:?}", t.elapsed() - a); }
-        let mut observer = Observer::default();
+    pub fn record(&self, sequence: &Sequence, conditions: &Conditions) -> Result<Recording, AnyError> {
+        let sent = through_vp8(&self.shoot(sequence, conditions))?;
+        let (mut observer, mut cost) = (Observer::default(), Duration::ZERO);
         let mut jitter = random(conditions.seed ^ 0x9E37);
         for (i, (frame, (_, face))) in sent.iter().zip(&self.frames).enumerate() {
             let time = i as f64 / RATE + 0.012 * jitter();
             if let (Some(face), true) = (face, time >= LEAD) {
+                let before = processor_time();
                 observer.frame(&frame.view(), face, Duration::from_secs_f64(time - LEAD));
+                cost += processor_time() - before;
             }
         }
-        Ok(observer)
+        let cost = cost / observer.frames().max(1) as u32;
+        Ok(Recording { observer, cost })
     }
 
     /// The frames before they are sent.
@@ -142,6 +149,12 @@ impl Subject {
         };
         self.frames.iter().enumerate().map(shoot).collect()
     }
+}
+
+/// Of this thread.
+pub fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 /// Three numbers that jump at random times.
