@@ -8,6 +8,7 @@ mod debug_endpoints;
 mod fuzz;
 mod http_api;
 mod leaks_mediasoup;
+mod liveness;
 mod media_roundtrip;
 mod pipelines;
 mod process;

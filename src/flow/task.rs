@@ -277,6 +277,7 @@ impl Task {
                 }
             }
             Ok(Done::ColoursJudged(judgement)) => {
+                tracing::debug!(flow = %self.admission.id(), ?judgement, "the colours are over");
                 self.watch.colours_judged(judgement);
                 self.suspect();
                 Event::ColoursSeen

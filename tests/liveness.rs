@@ -1,0 +1,68 @@
+//! The liveness checks in whole calls: who passes, who does not, and what the controller can read of it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use vision_core::liveness::colour::simulation::Scene;
+use vision_service::subject::camera::Source;
+use vision_service::subject::{GstSubject, SubjectOptions};
+
+use crate::support::assets::{asset, frame_of};
+use crate::support::controller::{Behaviour, TestController};
+use crate::support::lit::Lit;
+use crate::support::serial;
+use crate::support::service::{self, TestService};
+
+const QUICK: [(&str, &str); 2] = [("flow.starting", "300ms"), ("flow.result_shown", "300ms")];
+
+/// Runs a flow with this subject; its outcome and what is told of it.
+async fn verify(
+    service: &TestService,
+    controller: &TestController,
+    room: &str,
+    subject: impl FnOnce(&mut SubjectOptions),
+) -> (String, Value) {
+    let flow = service.join(room, &controller.url(), room).await;
+    let url = format!("ws://127.0.0.1:{}/call/{room}/ws", service.port);
+    let mut options = SubjectOptions::new(url, Source::Launch("videotestsrc is-live=true".into()));
+    options.size = Some((640, 480));
+    subject(&mut options);
+    let subject = GstSubject::join(options).await.unwrap();
+    let heard = controller.outcome(room, Duration::from_secs(70)).await.expect("an outcome");
+    let status = service.wait_for(&flow, Duration::from_secs(10), |f| f["state"] == "ended").await;
+    subject.leave().await;
+    (heard, status)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording() {
+    let _turn = serial().await;
+    let name = "colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording";
+    let Some(person) = asset(name, "lp_d12.mp4") else { return };
+    let controller =
+        TestController::start(Behaviour { references: vec![frame_of(&person, 0.2)], ..Behaviour::default() }).await;
+    // A clip that comes again is what it is here, in both calls.
+    let settings = [("liveness.colour_challenge", "enforce"), ("liveness.cuts_and_loops", "off")];
+    let settings: Vec<_> = QUICK.into_iter().chain(settings).collect();
+    let service = service::start(&settings).await;
+
+    let lit = Lit::read(&person);
+    let (heard, status) = verify(&service, &controller, "lit", |options| {
+        options.on_frame = Some(lit.screen());
+        options.size = None;
+        options.framerate = 15;
+        options.source = lit.camera(Scene::laptop(80.0));
+    })
+    .await;
+    assert_eq!(status["checks"]["colour_challenge"]["verdict"], "passed", "{status}");
+    assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{status}");
+
+    let (heard, status) = verify(&service, &controller, "recording", |options| {
+        options.size = None;
+        options.source = Source::Clip(person.clone());
+    })
+    .await;
+    let reason = (heard.as_str(), &status["reason"], &status["checks"]["colour_challenge"]["verdict"]);
+    assert_eq!(reason, ("failure", &json!("spoof_suspected"), &json!("failed")), "{status}");
+    service.stop().await;
+}
