@@ -12,7 +12,9 @@ pub mod modes;
 pub mod continuity;
 pub mod interactions;
 
+pub mod frame_checks;
 pub mod pixels;
+pub mod quality;
 
 pub mod colour;
 
