@@ -7,12 +7,14 @@
 //! | `faces` | several faces, none, lost and found, I420, which way is which |
 //! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
 //! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
+//! | `continuity` | the same person or another one, loops and stills, interactions to either side |
 //! | `batches` | several inputs at once give what each gives alone |
 //! | `engine` | streams, pictures and embeddings through the engine, with its real networks |
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
 
 mod batches;
+mod continuity;
 mod engine;
 mod faces;
 mod gestures;

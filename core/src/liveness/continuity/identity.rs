@@ -9,12 +9,13 @@
 //! it was at the beginning is kept too.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::{Finding, Verdict};
 
 /// How far apart two faces are, as the network that made their vectors measures it.
-pub type Distance = fn(&[f32], &[f32]) -> f32;
+type Distance = Arc<dyn Fn(&[f32], &[f32]) -> f32 + Send + Sync>;
 
 /// A face as a vector. Biometric data: `Debug` shows nothing of it.
 #[derive(Clone)]
@@ -115,9 +116,9 @@ pub struct Identity {
 impl Identity {
     /// `distance` and `threshold` are those of the network that makes the embeddings, as for matching: two faces are one
     /// person when they are nearer than the threshold.
-    pub fn new(distance: Distance, threshold: f32) -> Self {
+    pub fn new(distance: impl Fn(&[f32], &[f32]) -> f32 + Send + Sync + 'static, threshold: f32) -> Self {
         Self {
-            distance,
+            distance: Arc::new(distance),
             threshold,
             template: None,
             beginning: None,

@@ -3,9 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`identity`] | the same face from the first frame to the last |
+//! | [`injection`] | hints that no camera films |
 //! | [`reaction`] | gestures follow their instruction, not sooner than a person can |
 //! | [`stream`] | frozen pictures, cuts, loops |
 
+pub mod head_turn;
 pub mod identity;
+pub mod injection;
+mod plane;
 pub mod reaction;
 pub mod stream;

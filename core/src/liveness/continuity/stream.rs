@@ -8,7 +8,7 @@
 //! | `repeats` | loops, forwards and backwards |
 //!
 //! All of them look at signatures alone, tens of microseconds a frame; landmarks add the head's own jumps. Memory is
-//! bounded: about 0.6 MB once the longest loop fits in.
+//! bounded: about 0.3 MB once the longest loop fits in.
 
 mod cuts;
 mod freeze;
@@ -49,9 +49,9 @@ impl Default for StreamLimits {
     fn default() -> Self {
         Self {
             frozen: Duration::from_secs(2),
-            noise: Duration::from_secs(2),
-            loops: 0.8,
-            reversed: 0.9,
+            noise: Duration::from_millis(1500),
+            loops: 0.85,
+            reversed: 0.85,
             cut: 4.5,
             least: Duration::from_secs(3),
         }
@@ -127,8 +127,8 @@ impl Stream {
     /// [`Check::FrozenStream`](super::super::Check::FrozenStream). The score is what is left of the limits.
     pub fn frozen(&self) -> Finding {
         let share = |time: Duration, limit: Duration| time.as_secs_f32() / limit.as_secs_f32().max(1e-3);
-        let worst = share(self.freeze.longest(), self.limits.frozen)
-            .max(share(self.freeze.longest_noise(), self.limits.noise));
+        let worst =
+            share(self.freeze.longest(), self.limits.frozen).max(share(self.freeze.longest_noise(), self.limits.noise));
         self.finding(worst >= 1.0, (1.0 - worst).max(0.0))
     }
 
@@ -173,7 +173,6 @@ impl Stream {
     }
 }
 
-
 /// The place between the eyes, in distances between them.
 fn place(face: &Face, (width, height): (usize, usize)) -> Option<[f32; 2]> {
     let [a, b] = EYES.map(|i| [face.landmarks[i][0] * width as f32, face.landmarks[i][1] * height as f32]);
@@ -186,3 +185,6 @@ impl std::fmt::Debug for Stream {
         write!(f, "Stream({:?})", self.measures())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,9 @@ use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits, StreamMeasures};
 use vision_core::picture::Picture as _;
 
+use super::Call;
 use super::video::{self, BAD, GOOD};
-use crate::footage::{CLIPS, Footage};
+use crate::footage::Footage;
 use crate::{AnyError, Context};
 
 /// What came of a video.
@@ -20,14 +21,12 @@ struct Outcome {
     cuts_and_loops: Option<f64>,
     /// Least ratio of slow to fast changes among moments with little motion.
     noise_ratio: f32,
-    trace: Vec<StreamMeasures>,
 }
 
 /// Shows a video to the checks; with landmarks in every frame where there are any.
 fn watch(footage: &Footage, analyses: Option<&[FrameAnalysis]>) -> Outcome {
     let mut stream = Stream::new(StreamLimits::default());
     let (mut frozen, mut cuts_and_loops, mut noise_ratio) = (None, None, f32::MAX);
-    let mut trace = Vec::new();
     for (index, frame) in footage.frames.iter().enumerate() {
         let at = footage.time(index);
         let Some(signature) = Signature::of(&frame.view()) else { continue };
@@ -45,9 +44,8 @@ fn watch(footage: &Footage, analyses: Option<&[FrameAnalysis]>) -> Outcome {
         {
             noise_ratio = noise_ratio.min(stride / step.max(1e-3));
         }
-        trace.push(stream.measures());
     }
-    Outcome { measures: stream.measures(), frozen, cuts_and_loops, noise_ratio, trace }
+    Outcome { measures: stream.measures(), frozen, cuts_and_loops, noise_ratio }
 }
 
 fn row(name: &str, outcome: &Outcome) {
@@ -68,68 +66,72 @@ fn row(name: &str, outcome: &Outcome) {
 
 fn head(title: &str) {
     println!("\n{title}\n");
-    println!("| video | one picture | noise only, least ratio | loop | reversed | cut | frozen found | cut or loop found |");
+    println!(
+        "| video | one picture | noise only, least ratio | loop | reversed | cut | frozen found | cut or loop found |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
 }
 
 /// Prints the tables.
-pub fn run(context: &mut Context) -> Result<(), AnyError> {
+pub fn run(context: &mut Context, calls: &[Call]) -> Result<(), AnyError> {
     let studio = &mut context.studio;
-    let clips = CLIPS.iter().map(|name| studio.clip(name)).collect::<Result<Vec<_>, _>>()?;
     head(&format!("Real clips through VP8, {GOOD} and {BAD} kbit/s, and at half the frame rate"));
-    for (name, clip) in CLIPS.iter().zip(&clips) {
-        let good = video::through_call(clip, GOOD)?;
-        let analyses = studio.analyse(&good)?;
-        row(&format!("{name}, {GOOD}"), &watch(&good, Some(&analyses)));
+    for Call { name, original: clip, received, analyses } in calls {
+        row(&format!("{name}, {GOOD}"), &watch(received, Some(analyses)));
         row(&format!("{name}, {BAD}"), &watch(&video::through_call(clip, BAD)?, None));
         let slow = video::through_call(&video::halved(clip), GOOD)?;
         let analyses = studio.analyse(&slow)?;
         row(&format!("{name}, {GOOD}, half"), &watch(&slow, Some(&analyses)));
     }
     head("One picture, from the second second on");
-    for (name, clip) in CLIPS.iter().zip(&clips) {
-        for levels in [0, 4, 10] {
+    for Call { name, original: clip, .. } in calls {
+        for levels in [0, 10] {
             let frames = [&video::piece(clip, 0.0, 2.0), &video::still(clip, (2.0 * clip.rate) as usize, 6.0, levels)];
             let call = video::through_call(&video::joined(&frames), GOOD)?;
             row(&format!("{name}, noise {levels}"), &watch(&call, None));
         }
     }
     head("Loops, and loops forwards and backwards, through VP8");
-    for (name, clip) in CLIPS.iter().zip(&clips) {
-        for length in [2.2, 3.0, 5.03] {
+    for Call { name, original: clip, .. } in calls {
+        for length in [2.2, 3.05] {
             let piece = video::piece(clip, 0.4, 0.4 + length);
             if video::seconds(&piece) < length - 0.1 {
                 continue;
             }
-            row(&format!("{name}, loop of {length} s"), &watch(&video::through_call(&video::looped(&piece, 3), GOOD)?, None));
+            row(
+                &format!("{name}, loop of {length} s"),
+                &watch(&video::through_call(&video::looped(&piece, 2), GOOD)?, None),
+            );
             let turned = video::back_and_forth(&piece, 1);
             row(&format!("{name}, {length} s and back"), &watch(&video::through_call(&turned, GOOD)?, None));
         }
     }
     head("Cuts");
-    for (i, name) in CLIPS.iter().enumerate() {
-        let clip = &clips[i];
+    for (i, Call { name, original: clip, .. }) in calls.iter().enumerate() {
         let length = video::seconds(clip);
-        for share in [0.1, 0.35, 0.6] {
+        for share in [0.2, 0.6] {
             let (start, skip) = (share * length, 1.3);
             if start + skip + 2.0 > length {
                 continue;
             }
-            let parts = [&video::piece(clip, start - 1.5_f64.min(start), start), &video::piece(clip, start + skip, start + skip + 2.0)];
+            let parts = [
+                &video::piece(clip, start - 1.5_f64.min(start), start),
+                &video::piece(clip, start + skip, start + skip + 2.0),
+            ];
             let call = video::through_call(&video::joined(&parts), GOOD)?;
             let analyses = studio.analyse(&call)?;
             let outcome = watch(&call, Some(&analyses));
             row(&format!("{name}, {skip} s left out at {start:.1} s"), &outcome);
         }
         for other in [1, 3] {
-            let next = &clips[(i + other) % clips.len()];
+            let Call { name: next_name, original: next, .. } = &calls[(i + other) % calls.len()];
             if next.frames[0].data.len() != clip.frames[0].data.len() {
                 continue;
             }
             let parts = [&video::piece(clip, 0.0, 1.5), &video::piece(next, 0.5, 2.5)];
             let call = video::through_call(&video::joined(&parts), GOOD)?;
             let analyses = studio.analyse(&call)?;
-            row(&format!("{name}, then {}", CLIPS[(i + other) % CLIPS.len()]), &watch(&call, Some(&analyses)));
+            row(&format!("{name}, then {next_name}"), &watch(&call, Some(&analyses)));
         }
     }
     Ok(())

@@ -3,17 +3,22 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::signature::Signature;
+use super::signature::{Change, Signature};
 
 /// Frames before and after a change that it is compared with.
 const BEFORE: usize = 3;
 const AFTER: usize = 3;
 /// The least jump of the picture, mean levels, and of the head, in distances between the eyes.
-const LEAST_PICTURE: f32 = 2.0;
-const LEAST_HEAD: f32 = 0.06;
+const LEAST_PICTURE: f32 = 1.5;
+const LEAST_HEAD: f32 = 0.08;
 /// Below these, changes around a jump are noise.
-const PICTURE_FLOOR: f32 = 0.5;
+const PICTURE_FLOOR: f32 = 0.33;
 const HEAD_FLOOR: f32 = 0.01;
+/// People throw their heads about: a head's jump has to be so many times sharper than a picture's.
+const HEAD: f32 = 2.0;
+/// The sharpness of a change to a picture that does not correlate with the one before at all. Even a camera that is
+/// swung round leaves them alike by 0.68 from one frame to the next.
+const OTHER_SCENE: f32 = 8.2;
 /// The share of a jump that is still there some frames later: an artefact goes away, a cut stays.
 const LASTING: f32 = 0.6;
 /// After more time than this without a frame, a jump says nothing.
@@ -26,7 +31,7 @@ struct Step {
     signature: Signature,
     head: Option<[f32; 2]>,
     /// Changes since the frame before, for a usual time between frames.
-    picture: f32,
+    picture: Change,
     motion: Option<f32>,
 }
 
@@ -41,7 +46,7 @@ pub(super) struct Cuts {
 impl Cuts {
     /// A frame; `head` is the place between the eyes, in distances between the eyes, where it is known.
     pub(super) fn see(&mut self, frame: &Signature, head: Option<[f32; 2]>, at: Duration) {
-        let (mut picture, mut motion) = (0.0, None);
+        let (mut picture, mut motion) = (Change::default(), None);
         if let Some(last) = self.steps.back() {
             let gap = at.saturating_sub(last.at);
             if gap > GAP {
@@ -50,7 +55,8 @@ impl Cuts {
                 let usual = self.usual_interval().unwrap_or(gap);
                 // Frames that were lost make a change larger; it is shared among them.
                 let lost = (gap.as_secs_f32() / usual.as_secs_f32().max(1e-3)).max(1.0);
-                picture = frame.change_since(&last.signature) / lost;
+                picture = frame.change_since(&last.signature);
+                picture.levels /= lost;
                 motion = last.head.zip(head).map(|([x, y], [u, v])| (u - x).hypot(v - y) / lost);
             }
         }
@@ -66,19 +72,19 @@ impl Cuts {
     fn sharpness(&self) -> f32 {
         let steps = &self.steps;
         let jump = &steps[BEFORE];
-        let lasting = steps[BEFORE + AFTER].signature.change_since(&steps[BEFORE - 1].signature);
+        let lasting = steps[BEFORE + AFTER].signature.change_since(&steps[BEFORE - 1].signature).levels;
         // The frame just after a cut still changes much: the encoder catches up, the landmarks are smoothed.
         let around = || (1..BEFORE).chain(BEFORE + 2..=BEFORE + AFTER);
         let mut sharpness = 0.0_f32;
-        if jump.picture >= LEAST_PICTURE && lasting >= LASTING * jump.picture {
-            let usual = around().map(|i| steps[i].picture).fold(PICTURE_FLOOR, f32::max);
-            sharpness = jump.picture / usual;
+        if jump.picture.levels >= LEAST_PICTURE && lasting >= LASTING * jump.picture.levels {
+            let usual = around().map(|i| steps[i].picture.levels).fold(PICTURE_FLOOR, f32::max);
+            sharpness = (jump.picture.levels / usual).max(OTHER_SCENE * jump.picture.unlike);
         }
         if let Some(motion) = jump.motion.filter(|motion| *motion >= LEAST_HEAD) {
             let known = around().all(|i| steps[i].motion.is_some());
             let usual = around().filter_map(|i| steps[i].motion).fold(HEAD_FLOOR, f32::max);
             if known {
-                sharpness = sharpness.max(motion / usual);
+                sharpness = sharpness.max(motion / (HEAD * usual));
             }
         }
         sharpness

@@ -61,7 +61,8 @@ impl Freeze {
             }
         }
         self.recent.push_back((at, *cells));
-        let is_noise = self.liveliest().is_some_and(|(step, stride)| stride < NOISE_LEVELS && stride < NOISE_RATIO * step);
+        let is_noise =
+            self.liveliest().is_some_and(|(step, stride)| stride < NOISE_LEVELS && stride < NOISE_RATIO * step);
         self.noise_since = is_noise.then(|| self.noise_since.unwrap_or(at));
         if let Some(since) = self.noise_since {
             self.longest_noise = self.longest_noise.max(at.saturating_sub(since));

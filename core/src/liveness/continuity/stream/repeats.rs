@@ -13,9 +13,10 @@ use super::signature::{CELLS, Signature};
 const TICK: Duration = Duration::from_millis(100);
 /// A change is that within so many ticks.
 const CHANGE: usize = 2;
-/// The stretch that is compared, in ticks: forwards and backwards.
-const STRETCH: usize = 20;
-const REVERSED_STRETCH: usize = 15;
+/// The stretch that is compared, in ticks: forwards and backwards. The longer, the later a loop is noticed, and the seldomer
+/// do two motions of a person resemble each other.
+const STRETCH: usize = 30;
+const REVERSED_STRETCH: usize = 20;
 /// Nearer repetitions are motion that goes on.
 const LEAST_LAG: usize = 5;
 /// The longest loop that is found, ticks.
@@ -85,12 +86,15 @@ impl Repeats {
         let mean = change.iter().sum::<f32>() / CELLS as f32;
         change.iter_mut().for_each(|value| *value -= mean);
         let energy = dot(&change, &change);
-        let products = std::iter::once(energy)
-            .chain(self.notes.iter().rev().map(|note| dot(&change, &note.change)))
-            .collect();
+        let products =
+            std::iter::once(energy).chain(self.notes.iter().rev().map(|note| dot(&change, &note.change))).collect();
         self.notes.push_back(Note { change, energy, products });
         if self.notes.len() > MEMORY + STRETCH {
             self.notes.pop_front();
+        }
+        // Only those of the stretch are looked at.
+        if let Some(old) = self.notes.len().checked_sub(STRETCH + 1) {
+            self.notes[old].products = Vec::new();
         }
         self.now = self.compare();
         if self.now.forwards > self.closest.forwards {
@@ -102,7 +106,8 @@ impl Repeats {
     fn compare(&self) -> Resemblance {
         let mut found = Resemblance::default();
         let notes = &self.notes;
-        let energy = |newest: usize, length: usize| -> f32 { (newest..newest + length).map(|k| self.back(k).energy).sum() };
+        let energy =
+            |newest: usize, length: usize| -> f32 { (newest..newest + length).map(|k| self.back(k).energy).sum() };
         if notes.len() < STRETCH || energy(0, STRETCH) < LEAST_ENERGY * (STRETCH * CELLS) as f32 {
             return found;
         }
@@ -123,8 +128,7 @@ impl Repeats {
             if span >= notes.len() {
                 break;
             }
-            let product: f32 =
-                (0..REVERSED_STRETCH).filter_map(|k| self.back(k).products.get(span - 2 * k)).sum();
+            let product: f32 = (0..REVERSED_STRETCH).filter_map(|k| self.back(k).products.get(span - 2 * k)).sum();
             let earlier = energy(span + 1 - REVERSED_STRETCH, REVERSED_STRETCH);
             found.backwards = found.backwards.max(-product / (recent * earlier).sqrt().max(f32::MIN_POSITIVE));
         }
@@ -142,6 +146,12 @@ impl Repeats {
         self.pictures.clear();
         self.notes.clear();
         self.now = Resemblance::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        let note = |note: &Note| size_of::<Note>() + note.products.capacity() * size_of::<f32>();
+        self.notes.iter().map(note).sum()
     }
 
     pub(super) fn now(&self) -> Resemblance {

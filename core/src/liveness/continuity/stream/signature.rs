@@ -58,16 +58,27 @@ impl Signature {
         std::array::from_fn(|i| self.cells[i] + (other.cells[i] - self.cells[i]) * share)
     }
 
-    /// Mean difference to an earlier signature, luma levels, without what a change of exposure explains: the earlier
-    /// one is brought to this one's mean, and within limits to its contrast.
-    pub(super) fn change_since(&self, earlier: &Self) -> f32 {
+    /// How much changed since an earlier signature, without what a change of exposure explains: the earlier one is brought to
+    /// this one's mean, and within limits to its contrast.
+    pub(super) fn change_since(&self, earlier: &Self) -> Change {
         let mean = |cells: &[f32; CELLS]| cells.iter().sum::<f32>() / CELLS as f32;
         let (now, then) = (mean(&self.cells), mean(&earlier.cells));
         let pairs = || self.cells.iter().zip(&earlier.cells).map(|(a, b)| (a - now, b - then));
-        let (product, square) = pairs().fold((0.0, 0.0), |(p, s), (a, b)| (p + a * b, s + b * b));
-        let gain = if square > 0.0 { (product / square).clamp(0.7, 1.4) } else { 1.0 };
-        pairs().map(|(a, b)| (a - gain * b).abs()).sum::<f32>() / CELLS as f32
+        let (product, new, old) = pairs().fold((0.0, 0.0, 0.0), |(p, n, o), (a, b)| (p + a * b, n + a * a, o + b * b));
+        let gain = if old > 0.0 { (product / old).clamp(0.7, 1.4) } else { 1.0 };
+        let levels = pairs().map(|(a, b)| (a - gain * b).abs()).sum::<f32>() / CELLS as f32;
+        let unlike = if new > 0.0 && old > 0.0 { 1.0 - product / (new * old).sqrt() } else { 0.0 };
+        Change { levels, unlike }
     }
+}
+
+/// How much one signature differs from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Change {
+    /// Mean difference of the cells, luma levels.
+    pub(super) levels: f32,
+    /// 1 - their correlation, 0..2: 0 is the same picture, about 1 another scene.
+    pub(super) unlike: f32,
 }
 
 // A small picture of a person is a picture of a person.
@@ -85,10 +96,8 @@ mod tests {
     #[test]
     fn cells_are_means_in_their_places() {
         let (width, height, stride) = (640, 480, 700);
-        let luma: Vec<u8> =
-            (0..stride * height).map(|i| ((i % stride) / 40 * 10 + i / stride / 40) as u8).collect();
-        let view =
-            I420View { y: &luma, u: &[], v: &[], y_stride: stride, uv_stride: 0, width, height };
+        let luma: Vec<u8> = (0..stride * height).map(|i| ((i % stride) / 40 * 10 + i / stride / 40) as u8).collect();
+        let view = I420View { y: &luma, u: &[], v: &[], y_stride: stride, uv_stride: 0, width, height };
         let signature = Signature::of(&PictureView::I420(view)).unwrap();
         for (i, cell) in signature.cells.iter().enumerate() {
             assert_eq!(*cell, (i % COLUMNS * 10 + i / COLUMNS) as f32);
@@ -117,7 +126,9 @@ mod tests {
             size: (640, 480),
         };
         let dark = picture(1.0, 20.0, 0);
-        assert!(picture(1.2, 35.0, 0).change_since(&dark) < 0.01);
-        assert!(picture(1.0, 20.0, 5).change_since(&dark) > 10.0);
+        let brighter = picture(1.2, 35.0, 0).change_since(&dark);
+        assert!(brighter.levels < 0.01 && brighter.unlike < 0.01, "{brighter:?}");
+        let other = picture(1.0, 20.0, 5).change_since(&dark);
+        assert!(other.levels > 10.0 && other.unlike > 0.5, "{other:?}");
     }
 }
