@@ -125,6 +125,7 @@ impl Config {
                 several_faces_limit: r.required("liveness.several_faces_limit"),
                 inspection_rate: r.in_range("liveness.inspection_rate", 0.5, 15.0),
                 reduced_flash: r.required("liveness.reduced_flash"),
+                colour_least_contrast: r.in_range("liveness.colour_least_contrast", 0.0, 1.0),
             },
             locale: Locale { default: r.required("locale.default"), folders: r.required("locale.folders") },
             position: PositionLimits {

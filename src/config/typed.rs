@@ -111,6 +111,7 @@ pub struct Liveness {
     pub several_faces_limit: Duration,
     pub inspection_rate: f32,
     pub reduced_flash: bool,
+    pub colour_least_contrast: f32,
 }
 
 /// What is asked of the subject.

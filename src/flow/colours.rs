@@ -91,10 +91,11 @@ impl Colours {
         }
     }
 
-    /// Were the colours on the face? Some milliseconds of work. None when they were not all shown.
-    pub fn judge(self) -> Option<Judgement> {
+    /// Were the colours on the face? Some milliseconds of work. None when they were not all shown. `least_contrast`: as
+    /// [`Observer::judge`] takes it.
+    pub fn judge(self, least_contrast: f32) -> Option<Judgement> {
         let edges = self.edges.try_into().ok()?;
-        Some(self.observer.judge(&self.sequence, &edges))
+        Some(self.observer.judge(&self.sequence, &edges, least_contrast))
     }
 }
 
@@ -121,7 +122,7 @@ mod tests {
         assert_eq!(colours.edges, Sequence::times(ANNOUNCED), "as if the screen is never late");
         assert_eq!(changes.last(), Some(&(ANNOUNCED + Sequence::LENGTH + Observer::AFTERGLOW)));
         assert!(changes[STEPS + 3] < LIMIT);
-        assert!(colours.judge().is_some(), "without a frame too");
+        assert!(colours.judge(0.04).is_some(), "without a frame too");
     }
 
     #[test]
@@ -130,6 +131,6 @@ mod tests {
         for _ in 0..5 {
             colours.change(colours.next_change().unwrap());
         }
-        assert!(colours.judge().is_none());
+        assert!(colours.judge(0.04).is_none());
     }
 }

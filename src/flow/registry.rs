@@ -10,7 +10,7 @@ use vision_core::liveness::Check;
 
 use super::outcome::Reason;
 use super::timeline::Moments;
-use super::watch::CheckStatus;
+use super::watch::status::CheckStatus;
 use crate::debug::probe::FlowProbe;
 
 /// Ended flows that `GET /flows/{id}` still knows.

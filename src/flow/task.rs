@@ -19,7 +19,7 @@ use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
 use super::state::{Action, Drawn, Event, Machine, Scene, Settings, Stage, State};
 use super::verify;
-use super::watch::Watch;
+use super::watch::{self, Watch};
 use super::watch::frame_log::FrameLog;
 use super::watch::inspection::{Inspected, Inspection};
 use super::words::Words;
@@ -67,6 +67,8 @@ struct Task {
     attention: Arc<Mutex<Attention>>,
     watch: Watch,
     colours: Option<Colours>,
+    /// The place in the challenge of the gesture that is asked for.
+    asked: Option<usize>,
     /// The last scene, for when only its light changes.
     scene: Option<Scene>,
     room: Option<RoomLink>,
@@ -86,9 +88,16 @@ impl Task {
         let looks_for_more = config.liveness.modes.looks_at(Check::SeveralFaces);
         let face_count_interval = looks_for_more.then_some(config.analysis.face_count_interval);
         let stream = StreamOptions { tracker: TrackerOptions { face_count_interval } };
+        let watch = Watch::new(config.liveness.modes, config.liveness.inspection_rate, services.engine.clone());
+        let passive = watch.passive();
         let report = Box::new(move |result: Result<StreamResult, EngineError>| match result {
-            // A result that finds the channel full is a frame more than the flow can use.
-            Ok(result) => drop(sender.try_send(result)),
+            Ok(result) => {
+                if let (Some(passive), Some(face)) = (&passive, &result.analysis.face) {
+                    watch::look(passive, &*result.picture, face);
+                }
+                // A result that finds the channel full is a frame more than the flow can use.
+                drop(sender.try_send(result));
+            }
             Err(e) => tracing::warn!("a frame could not be analysed: {e}"),
         });
         let faces = services.engine.stream(stream, report);
@@ -98,7 +107,6 @@ impl Task {
         if debug.is_some() {
             admission.expose(probe.clone());
         }
-        let watch = Watch::new(config.liveness.modes, config.liveness.inspection_rate, services.engine.clone());
         let attention = Attention::new(config.analysis.max_rate, config.analysis.idle_rate);
         let media = &config.media;
         let screen = Screen::start(ScreenOptions {
@@ -122,6 +130,7 @@ impl Task {
             attention: Arc::new(Mutex::new(attention)),
             watch,
             colours: None,
+            asked: None,
             scene: None,
             room: None,
             work: JoinSet::new(),
@@ -196,6 +205,10 @@ impl Task {
             };
             let actions = self.machine.handle(event, Instant::now());
             self.carry_out_all(actions, analysed.as_ref());
+            if let Some(notice) = self.watch.notice() {
+                let actions = self.machine.handle(Event::Noticed(notice), Instant::now());
+                self.carry_out_all(actions, None);
+            }
             self.suspect();
             if self.machine.state() != State::Colours {
                 self.colours = None;
@@ -229,7 +242,8 @@ impl Task {
         if !colours.is_over() {
             self.show(None);
         } else if let Some(colours) = self.colours.take() {
-            self.work.spawn_blocking(move || Done::ColoursJudged(colours.judge()));
+            let least_contrast = self.services.config.liveness.colour_least_contrast;
+            self.work.spawn_blocking(move || Done::ColoursJudged(colours.judge(least_contrast)));
         }
     }
 
@@ -293,6 +307,14 @@ impl Task {
     fn carry_out(&mut self, action: Action, analysed: Option<&StreamResult>) {
         match action {
             Action::Show(scene) => {
+                let gesture = match &scene.stage {
+                    Stage::Gesture { gesture, index, .. } => Some((gesture.clone(), *index)),
+                    _ => None,
+                };
+                if gesture.as_ref().map(|(_, index)| *index) != self.asked {
+                    self.asked = gesture.as_ref().map(|(_, index)| *index);
+                    self.watch.gesture(gesture.as_ref().map(|(gesture, _)| &**gesture));
+                }
                 self.scene = Some(scene);
                 self.show(analysed.map(|result| result.submitted));
             }

@@ -6,17 +6,22 @@
 //! | module | what |
 //! |---|---|
 //! | [`modes`] | which checks are made, and which of them decide |
-
-pub mod modes;
-
-pub mod continuity;
-pub mod interactions;
-
-pub mod frame_checks;
-pub mod pixels;
-pub mod quality;
+//! | [`quality`] | how good a picture of a face is, and what the face wears |
+//! | [`frame_checks`] | what is wrong with a frame, in order, the cheapest first |
+//! | [`passive`] | a print or a screen in front of the camera |
+//! | [`continuity`] | the same person all the time, in front of one camera that films now |
+//! | [`colour`] | the screen flashes colours, which have to be seen on the face |
+//! | [`interactions`] | blink, turn, nod on request, without gesture files |
+//! | [`pixels`] | luma and colours out of any picture |
 
 pub mod colour;
+pub mod continuity;
+pub mod frame_checks;
+pub mod interactions;
+pub mod modes;
+pub mod passive;
+pub mod pixels;
+pub mod quality;
 
 use serde::{Deserialize, Serialize};
 

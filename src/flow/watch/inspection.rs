@@ -1,16 +1,19 @@
 //! A closer look at one frame, beside the gestures: on a thread that may wait for the networks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use vision_core::face::Face;
 use vision_core::liveness::continuity::identity::Embedding;
+use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
+use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
 use vision_core::picture::Picture;
 use vision_models::engine::{Engine, EngineError};
 
 /// What is to be found out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
+    /// How good the picture is, and what the face wears.
+    pub appearance: bool,
     /// Whose face it is.
     pub embedding: bool,
     /// What the anti-spoof network says.
@@ -22,30 +25,40 @@ pub struct Inspection {
     pub(super) engine: Arc<Engine>,
     pub(super) picture: Arc<dyn Picture>,
     pub(super) face: Face,
-    /// On the stream's clock.
-    pub(super) at: Duration,
     pub(super) wants: Wants,
 }
 
 /// What was found out.
 pub struct Inspected {
-    pub(super) at: Duration,
-    pub(super) wants: Wants,
+    pub(super) appearance: Option<Appearance>,
     pub(super) embedding: Option<Embedding>,
     pub(super) antispoof: Option<f32>,
+}
+
+/// What can be said of a face without networks.
+pub(super) struct Appearance {
+    pub quality: Quality,
+    pub glasses: Glasses,
 }
 
 impl Inspection {
     /// Looks. Blocks until the networks have had their turn.
     pub fn run(self) -> Inspected {
-        let Self { engine, picture, face, at, wants } = self;
+        let Self { engine, picture, face, wants } = self;
+        let appearance = wants.appearance.then(|| appearance(&*picture, &face)).flatten();
         let embedding = wants.embedding.then(|| engine.embed(picture.clone(), &face, None));
         let embedding = embedding.and_then(|result| known("embedding", result));
         let embedding = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec()));
         let antispoof = wants.antispoof.then(|| engine.antispoof(picture, &face));
         let antispoof = antispoof.and_then(|result| known("anti-spoof score", result)).flatten();
-        Inspected { at, wants, embedding, antispoof }
+        Inspected { appearance, embedding, antispoof }
     }
+}
+
+fn appearance(picture: &dyn Picture, face: &Face) -> Option<Appearance> {
+    let aligned = AlignedFace::new(&picture.view(), face)?;
+    let quality = Measures::of(&aligned).quality();
+    Some(Appearance { quality, glasses: GlassesCues::of(&aligned).glasses() })
 }
 
 /// A frame without a result is a frame less; the checks say when they saw too little.

@@ -5,41 +5,49 @@
 //! | here | which check gets what, and what they found |
 //! | [`frame_log`] | what received frames look like, until it is known what the networks saw in them |
 //! | [`inspection`] | a closer look at some frames |
+//! | [`status`] | what is told of it |
 //!
 //! Belongs to the flow's task; nothing in here waits. Whether a finding ends the flow is the state machine's to say.
 
 pub mod frame_log;
 pub mod inspection;
+pub mod status;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use vision_core::face::Face;
+use vision_core::gestures::{Gesture, Signal};
 use vision_core::liveness::colour::Judgement;
-use vision_core::liveness::continuity::identity::{Distance, Identity};
+use vision_core::liveness::continuity::head_turn::HeadTurn;
+use vision_core::liveness::continuity::identity::Identity;
+use vision_core::liveness::continuity::injection::InjectionHints;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits};
 use vision_core::liveness::modes::Modes;
-use vision_core::liveness::{CHECKS, Check, Finding, Mode, Verdict};
-use vision_models::engine::{Engine, StreamResult};
-use vision_models::manifest::Metric;
+use vision_core::liveness::passive::Passive;
+use vision_core::liveness::quality::glasses::{Glasses, GlassesVote};
+use vision_core::liveness::{CHECKS, Check, Finding, Verdict};
+use vision_core::picture::Picture;
+use vision_core::position::Warning;
+use vision_models::engine::{EmbeddingInfo, Engine, StreamResult};
 
 use self::frame_log::FrameLog;
 use self::inspection::{Inspected, Inspection, Wants};
+use self::status::{CheckStatus, Details};
 use super::pace::Pace;
 
 /// How often the networks for identity and passive liveness look. They take as long as two frames of a gesture.
 const NETWORKS_RATE: f32 = 1.0;
+/// Frames that vote on glasses.
+const GLASSES_FRAMES: usize = 3;
+/// Frames in a row that are too dark before the subject hears of it.
+const DARK_FRAMES: u32 = 2;
+/// Below it a face is too dark: LUNA PASS's threshold of `dark`.
+const DARKNESS: f32 = 0.5;
 
-/// What a check saw, for `GET /flows/{id}`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct CheckStatus {
-    /// What the finding leads to.
-    pub mode: Mode,
-    /// What it saw.
-    #[serde(flatten)]
-    pub finding: Finding,
-}
+/// Passive liveness looks at every analysed frame, on the thread that has analysed it.
+pub type SharedPassive = Arc<Mutex<Passive>>;
 
 /// The checks of one flow.
 pub struct Watch {
@@ -47,16 +55,26 @@ pub struct Watch {
     engine: Arc<Engine>,
     log: Arc<FrameLog>,
     stream: Stream,
+    hints: InjectionHints,
+    passive: SharedPassive,
+    /// Passive liveness is judged when all frames are seen, and not before.
+    concluded: bool,
     /// How the network in use tells people apart; none where there is none, or nobody wants to know.
-    network: Option<(Distance, f32)>,
+    network: Option<EmbeddingInfo>,
     identity: Option<Identity>,
+    /// The turn that is asked for, if one is.
+    turn: Option<HeadTurn>,
+    turned: Vec<Finding>,
+    glasses: GlassesVote,
+    dark: u32,
+    notice: Option<Warning>,
+    colours: Option<Judgement>,
     pace: Pace,
     networks: Pace,
     /// One frame at a time is looked at.
     inspecting: bool,
     /// A picture taken for the comparison, which is to be looked at next.
     waiting: Option<Inspection>,
-    colours: Option<Judgement>,
     /// The machine has been told of these.
     told: Vec<Check>,
 }
@@ -64,28 +82,48 @@ pub struct Watch {
 impl Watch {
     /// Nothing seen yet. `rate`: how many frames a second are looked at closely.
     pub fn new(modes: Modes, rate: f32, engine: Arc<Engine>) -> Self {
-        let network = engine.info().embeddings.first().filter(|_| modes.looks_at(Check::IdentityContinuity));
-        let network = network.map(|network| (distance(network.metric), network.threshold));
+        let network = engine.info().embeddings.first().filter(|_| modes.looks_at(Check::IdentityContinuity)).cloned();
         Self {
             modes,
             engine,
             log: Arc::default(),
             stream: Stream::new(StreamLimits::default()),
+            hints: InjectionHints::new(),
+            passive: Arc::default(),
+            concluded: false,
+            identity: network.as_ref().map(identity),
             network,
-            identity: network.map(|(distance, threshold)| Identity::new(distance, threshold)),
+            turn: None,
+            turned: Vec::new(),
+            glasses: GlassesVote::new(GLASSES_FRAMES),
+            dark: 0,
+            notice: None,
+            colours: None,
             pace: Pace::new(rate),
             networks: Pace::new(NETWORKS_RATE),
             inspecting: false,
             waiting: None,
-            colours: None,
             told: Vec::new(),
         }
     }
 
     /// Where received frames are to be noted, if anybody wants to know.
     pub fn log(&self) -> Option<Arc<FrameLog>> {
-        let wanted = [Check::FrozenStream, Check::CutsAndLoops].iter().any(|check| self.modes.looks_at(*check));
-        wanted.then(|| self.log.clone())
+        let wanted = [Check::FrozenStream, Check::CutsAndLoops, Check::InjectionHints];
+        wanted.iter().any(|check| self.modes.looks_at(*check)).then(|| self.log.clone())
+    }
+
+    /// What analysed frames are to be shown to ([`look`]), if anybody wants to know.
+    pub fn passive(&self) -> Option<SharedPassive> {
+        self.modes.looks_at(Check::PassiveLiveness).then(|| self.passive.clone())
+    }
+
+    /// A gesture is asked for, or none.
+    pub fn gesture(&mut self, gesture: Option<&Gesture>) {
+        let is_turn = gesture.is_some_and(|gesture| Some(gesture.signal) == Signal::from_key("Yaw"));
+        let finding = self.turn.take().map(|turn| turn.finding());
+        self.turned.extend(finding.filter(|finding| finding.verdict != Verdict::Inconclusive));
+        self.turn = is_turn.then(HeadTurn::new);
     }
 
     /// The networks have looked at a frame. What comes back is to be run where it may wait, and answered by
@@ -95,15 +133,20 @@ impl Watch {
         for note in self.log.take_until(result.tag) {
             let seen = (note.sequence == result.tag).then_some(face);
             self.stream.see(&note.signature, seen, note.at);
+            self.hints.taken(note.at);
+        }
+        if let (Some(turn), Some(face)) = (&mut self.turn, face) {
+            turn.see(face, result.analysis.width, result.analysis.height);
         }
         let at = result.timestamp;
         let urgent = self.identity.as_ref().is_some_and(Identity::is_urgent);
-        let due = self.pace.take(at) || urgent;
-        if self.inspecting || !due {
+        let due = self.pace.take(at);
+        if self.inspecting || !(due || urgent) {
             return None;
         }
         let networks = self.networks.take(at);
         let wants = Wants {
+            appearance: due,
             embedding: self.identity.is_some() && (networks || urgent),
             antispoof: self.engine.info().antispoof && networks,
         };
@@ -114,7 +157,7 @@ impl Watch {
 
     /// A picture was taken for the comparison: its face has to be that of the other frames. As [`Watch::analysed`].
     pub fn picture_taken(&mut self, result: &StreamResult) -> Option<Inspection> {
-        let wants = Wants { embedding: self.identity.is_some(), antispoof: false };
+        let wants = Wants { embedding: self.identity.is_some(), ..Wants::default() };
         let inspection = self.inspection(result, wants)?;
         if self.inspecting {
             self.waiting = Some(inspection);
@@ -126,8 +169,7 @@ impl Watch {
 
     fn inspection(&self, result: &StreamResult, wants: Wants) -> Option<Inspection> {
         let face = result.analysis.face.clone().filter(|_| wants != Wants::default())?;
-        let (engine, picture) = (self.engine.clone(), result.picture.clone());
-        Some(Inspection { engine, picture, face, at: result.timestamp, wants })
+        Some(Inspection { engine: self.engine.clone(), picture: result.picture.clone(), face, wants })
     }
 
     /// An inspection is done. What comes back is to be run next.
@@ -135,9 +177,31 @@ impl Watch {
         if let (Some(identity), Some(embedding)) = (&mut self.identity, inspected.embedding) {
             identity.see(embedding);
         }
+        if let Some(logit) = inspected.antispoof {
+            self.passive.lock().unwrap_or_else(PoisonError::into_inner).network(logit);
+        }
+        if let Some(appearance) = inspected.appearance {
+            self.glasses.add(appearance.glasses);
+            self.dark = if appearance.quality.darkness < DARKNESS { self.dark + 1 } else { 0 };
+        }
         let next = self.waiting.take();
         self.inspecting = next.is_some();
         next
+    }
+
+    /// What the subject should be told of the picture, if that has changed.
+    pub fn notice(&mut self) -> Option<Option<Warning>> {
+        let glasses = self.modes.looks_at(Check::Glasses) && self.wears_glasses() == Some(true);
+        let notice = match () {
+            () if self.dark >= DARK_FRAMES => Some(Warning::TooDark),
+            () if glasses => Some(Warning::Glasses),
+            () => None,
+        };
+        (std::mem::replace(&mut self.notice, notice) != notice).then_some(notice)
+    }
+
+    fn wears_glasses(&self) -> Option<bool> {
+        self.glasses.result().map(|glasses| glasses != Glasses::NoGlasses)
     }
 
     /// The colour challenge is over; none when it was broken off.
@@ -145,13 +209,17 @@ impl Watch {
         self.colours = judgement;
     }
 
-    /// All has been seen that will be.
-    pub fn conclude(&mut self) {}
+    /// All has been seen that will be: what could have changed before is now judged.
+    pub fn conclude(&mut self) {
+        self.gesture(None);
+        self.concluded = true;
+    }
 
     /// The video broke off.
     pub fn interrupt(&mut self) {
         self.log.clear();
         self.stream.interrupt();
+        self.gesture(None);
         if let Some(identity) = &mut self.identity {
             identity.interrupt();
         }
@@ -160,8 +228,10 @@ impl Watch {
     /// A subject begins: they may be another one than before. What was found out about the video stays.
     pub fn begin(&mut self) {
         if self.identity.as_ref().is_some_and(|identity| identity.finding().verdict != Verdict::Failed) {
-            self.identity = self.network.map(|(distance, threshold)| Identity::new(distance, threshold));
+            self.identity = self.network.as_ref().map(identity);
         }
+        self.glasses = GlassesVote::new(GLASSES_FRAMES);
+        self.colours = None;
     }
 
     /// Whether the subject is the one of before the last interruption; none as long as nobody can tell.
@@ -172,16 +242,30 @@ impl Watch {
         }
     }
 
-    /// What a check found; none if it is somebody else's.
+    /// What a check found so far; none if it is somebody else's.
     fn finding(&self, check: Check) -> Option<Finding> {
         let nothing = Finding { verdict: Verdict::Inconclusive, score: None };
         match check {
             Check::FrozenStream => Some(self.stream.frozen()),
             Check::CutsAndLoops => Some(self.stream.cuts_and_loops()),
             Check::IdentityContinuity => Some(self.identity.as_ref().map_or(nothing, Identity::finding)),
+            Check::PassiveLiveness => {
+                Some(self.passive.lock().unwrap_or_else(PoisonError::into_inner).report().finding)
+            }
+            Check::HeadTurnRigidity => Some(worst(&self.turned).unwrap_or(nothing)),
             Check::ColourChallenge => Some(self.colours.as_ref().map_or(nothing, Judgement::finding)),
-            _ => None,
+            Check::Glasses => Some(self.wears_glasses().map_or(nothing, |glasses| Finding {
+                verdict: if glasses { Verdict::Failed } else { Verdict::Passed },
+                score: Some(if glasses { 0.0 } else { 1.0 }),
+            })),
+            Check::InjectionHints => Some(self.hints.risk().finding()),
+            Check::SeveralFaces | Check::ReactionTime => None,
         }
+    }
+
+    /// Whether a finding may still turn to the better, so that it decides nothing yet.
+    fn is_open(&self, check: Check) -> bool {
+        check == Check::PassiveLiveness && !self.concluded
     }
 
     /// What every check that is not off has found; `others` knows what is not found out here.
@@ -189,7 +273,16 @@ impl Watch {
         let looking = CHECKS.into_iter().filter(|check| self.modes.looks_at(*check));
         let status = |check| {
             let finding = self.finding(check).or_else(|| others(check))?;
-            Some((check, CheckStatus { mode: self.modes.of(check), finding }))
+            let details = match check {
+                Check::PassiveLiveness => {
+                    let passive = self.passive.lock().unwrap_or_else(PoisonError::into_inner);
+                    Some(Details::Passive(passive.report().into()))
+                }
+                Check::InjectionHints => Some(Details::Injection(self.hints.risk())),
+                Check::ColourChallenge => self.colours.map(|colours| Details::Colours { outcome: colours.outcome }),
+                _ => None,
+            };
+            Some((check, CheckStatus { mode: self.modes.of(check), finding, details }))
         };
         looking.filter_map(status).collect()
     }
@@ -199,6 +292,7 @@ impl Watch {
         let failed = |check: &Check| {
             self.modes.looks_at(*check)
                 && !self.told.contains(check)
+                && !self.is_open(*check)
                 && self.finding(*check).is_some_and(|finding| finding.verdict == Verdict::Failed)
         };
         let check = CHECKS.into_iter().find(failed)?;
@@ -207,9 +301,19 @@ impl Watch {
     }
 }
 
-fn distance(metric: Metric) -> Distance {
-    match metric {
-        Metric::L2 => |a, b| Metric::L2.distance(a, b),
-        Metric::Cosine => |a, b| Metric::Cosine.distance(a, b),
-    }
+/// Passive liveness looks at a frame: some tenths of a millisecond.
+pub fn look(passive: &SharedPassive, picture: &dyn Picture, face: &Face) {
+    passive.lock().unwrap_or_else(PoisonError::into_inner).observe(&picture.view(), face, None);
+}
+
+/// The one that speaks most against the subject.
+fn worst(findings: &[Finding]) -> Option<Finding> {
+    let score = |finding: &Finding| finding.score.unwrap_or(1.0);
+    findings.iter().copied().min_by(|a, b| score(a).total_cmp(&score(b)))
+}
+
+/// Nobody seen yet; people are told apart as in the comparison.
+fn identity(network: &EmbeddingInfo) -> Identity {
+    let metric = network.metric;
+    Identity::new(move |a: &[f32], b: &[f32]| metric.distance(a, b), network.threshold)
 }

@@ -7,10 +7,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::super::{Finding, Verdict};
 
 /// What speaks for an injected video.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Hint {
     /// Frames are taken at intervals that are equal to a fraction of a millisecond.
     EvenTiming,
@@ -55,7 +58,7 @@ impl Hint {
 }
 
 /// How likely a video is injected, and why.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct InjectionRisk {
     /// 0..1.
     pub risk: f32,
