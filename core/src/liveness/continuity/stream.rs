@@ -52,7 +52,7 @@ impl Default for StreamLimits {
             noise: Duration::from_millis(1500),
             loops: 0.85,
             reversed: 0.85,
-            cut: 4.5,
+            cut: 5.0,
             least: Duration::from_secs(3),
         }
     }

@@ -1,5 +1,6 @@
 //! Frozen pictures, cuts, loops.
 
+use std::path::Path;
 use std::time::Duration;
 
 use vision_core::face::FrameAnalysis;
@@ -7,6 +8,7 @@ use vision_core::liveness::Verdict;
 use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits, StreamMeasures};
 use vision_core::picture::Picture as _;
+use vision_core::plot::{self, Series, Threshold};
 
 use super::Call;
 use super::video::{self, BAD, GOOD};
@@ -100,7 +102,7 @@ pub fn run(context: &mut Context, calls: &[Call]) -> Result<(), AnyError> {
             }
             row(
                 &format!("{name}, loop of {length} s"),
-                &watch(&video::through_call(&video::looped(&piece, 2), GOOD)?, None),
+                &watch(&video::through_call(&video::looped(&piece, 3), GOOD)?, None),
             );
             let turned = video::back_and_forth(&piece, 1);
             row(&format!("{name}, {length} s and back"), &watch(&video::through_call(&turned, GOOD)?, None));
@@ -134,5 +136,41 @@ pub fn run(context: &mut Context, calls: &[Call]) -> Result<(), AnyError> {
             row(&format!("{name}, then {next_name}"), &watch(&call, Some(&analyses)));
         }
     }
+    match &context.plots {
+        Some(folder) => draw(&folder.join("continuity.svg"), calls),
+        None => Ok(()),
+    }
+}
+
+/// How much the last seconds resemble earlier ones, over time: a clip, the clip in a loop, forwards and backwards.
+fn draw(file: &Path, calls: &[Call]) -> Result<(), AnyError> {
+    let call = calls.iter().find(|call| call.name == "lp_d13.mp4").ok_or("no clip")?;
+    let piece = video::piece(&call.original, 0.4, 4.0);
+    let limits = StreamLimits::default();
+    let videos = [
+        ("a clip: resemblance to earlier seconds", call.received.clone(), false),
+        ("a loop of 3.6 s", video::through_call(&video::looped(&piece, 3), GOOD)?, false),
+        ("3.6 s forwards and backwards", video::through_call(&video::back_and_forth(&piece, 1), GOOD)?, true),
+    ];
+    let series = videos.map(|(name, footage, backwards)| {
+        let mut stream = Stream::new(limits);
+        let mut points = Vec::new();
+        for (index, frame) in footage.frames.iter().enumerate() {
+            let at = footage.time(index);
+            if let Some(signature) = Signature::of(&frame.view()) {
+                stream.see(&signature, None, at);
+            }
+            // Ten values a second are all there are.
+            if index % 3 == 0 {
+                let resemblance = stream.measures().resemblance;
+                let value = if backwards { resemblance.backwards } else { resemblance.forwards };
+                points.push((at.as_secs_f64() * 1e3, f64::from(value)));
+            }
+        }
+        let value = f64::from(if backwards { limits.reversed } else { limits.loops });
+        let thresholds = vec![Threshold { value, label: format!("comes again > {value:.2}") }];
+        Series { name: name.to_owned(), points, thresholds, events: Vec::new() }
+    });
+    std::fs::write(file, plot::svg("Scenes that come again", &series))?;
     Ok(())
 }

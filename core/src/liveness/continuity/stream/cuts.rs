@@ -18,7 +18,7 @@ const HEAD_FLOOR: f32 = 0.01;
 const HEAD: f32 = 2.0;
 /// The sharpness of a change to a picture that does not correlate with the one before at all. Even a camera that is
 /// swung round leaves them alike by 0.68 from one frame to the next.
-const OTHER_SCENE: f32 = 8.2;
+const OTHER_SCENE: f32 = 9.0;
 /// The share of a jump that is still there some frames later: an artefact goes away, a cut stays.
 const LASTING: f32 = 0.6;
 /// After more time than this without a frame, a jump says nothing.
