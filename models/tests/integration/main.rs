@@ -9,12 +9,14 @@
 //! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
 //! | `continuity` | the same person or another one, loops and stills, interactions to either side |
 //! | `batches` | several inputs at once give what each gives alone |
+//! | `colour` | a screen's light on a real face, coded as a call codes it, and its absence |
 //! | `engine` | streams, pictures and embeddings through the engine, with its real networks |
 
 #![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
 
 mod batches;
 mod continuity;
+mod colour;
 mod engine;
 mod faces;
 mod gestures;

@@ -132,10 +132,11 @@ impl Iterator for I420Clip {
 }
 
 /// Three planes, one behind the other.
+#[derive(Clone)]
 pub struct I420Picture {
-    data: Vec<u8>,
-    width: usize,
-    height: usize,
+    pub data: Vec<u8>,
+    pub width: usize,
+    pub height: usize,
 }
 
 impl Picture for I420Picture {

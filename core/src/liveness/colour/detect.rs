@@ -151,11 +151,10 @@ pub(super) fn judge(
 
     let agree = agreement(&zones, scan.best.contrast) && unexplained <= UNEXPLAINED && !everywhere;
     let sign = if agree { scan.significance } else { scan.significance.min(NO_SIGN) };
+    let would_be_seen = sign < NO_SIGN && least >= FOUND && seen.clipped() < BRIGHT;
     let outcome = if sign >= FOUND && scan.best.correlation >= LEAST_CORRELATION {
         Outcome::Found
-    } else if everywhere || other {
-        Outcome::Absent
-    } else if sign < NO_SIGN && least >= FOUND && seen.clipped() < BRIGHT {
+    } else if everywhere || other || would_be_seen {
         Outcome::Absent
     } else {
         Outcome::Unclear

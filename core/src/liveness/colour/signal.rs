@@ -40,7 +40,7 @@ pub(super) const MOTIONS: usize = 5;
 /// Blocks of 2x2 pixels with a channel beyond these (of 255) are clipped, or too dark to have a colour.
 const USABLE: [i32; 2] = [10, 248];
 /// A region has to have this part of its blocks usable.
-const USABLE_PART: f32 = 0.5;
+const USABLE_PART: f32 = 0.25;
 /// No more blocks than about so many are read in each region.
 const ENOUGH_BLOCKS: usize = 144;
 

@@ -21,8 +21,6 @@ const BITRATE: &str = "400k";
 
 /// A clip at the rate of a challenge and as long as one; shorter clips run to and fro.
 pub struct Subject {
-    /// The clip.
-    pub name: &'static str,
     frames: Vec<(usize, Option<Face>)>,
     footage: Footage,
 }
@@ -74,7 +72,7 @@ pub struct Recording {
 
 impl Subject {
     /// Analyses a clip.
-    pub fn of(studio: &mut Studio, name: &'static str) -> Result<Self, AnyError> {
+    pub fn of(studio: &mut Studio, name: &str) -> Result<Self, AnyError> {
         let footage = studio.clip(name)?;
         let analyses = studio.analyse(&footage)?;
         let count = ((LEAD + Sequence::LENGTH.as_secs_f64() + Observer::AFTERGLOW.as_secs_f64()) * RATE) as usize;
@@ -84,7 +82,7 @@ impl Subject {
             let at = if at > last { 2 * last - at } else { at };
             (at, analyses[at].face.clone())
         });
-        Ok(Self { name, frames: frames.collect(), footage })
+        Ok(Self { frames: frames.collect(), footage })
     }
 
     /// Records a challenge, and what an observer sees of it. The first grey is shown at zero.
