@@ -32,6 +32,7 @@
 //! | [`landmarker`] | MediaPipe's face landmarker: detector, mesh, smoothing, blendshapes, head pose |
 //! | [`embedding`] | a face as a vector, the distance of two faces |
 //! | [`antispoof`] | whether a picture shows skin, or a print or screen |
+//! | [`glasses`] | whether a face wears glasses: an optional network |
 //! | [`engine`] | all of it on worker threads, shared fairly by every flow |
 //!
 //! Everything but [`engine`] and [`runtime`] is pure computation; nothing knows tokio, GStreamer or the network. Pictures,
@@ -41,6 +42,7 @@ pub mod antispoof;
 pub mod crop;
 pub mod embedding;
 pub mod engine;
+pub mod glasses;
 pub mod landmarker;
 pub mod manifest;
 pub mod picture_file;

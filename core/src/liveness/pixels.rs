@@ -175,16 +175,32 @@ impl<'a> Pixels<'a> {
     /// A patch of luma. Where a step of the map is longer than a pixel, every value is the mean of a grid of points, so
     /// that fine patterns do not alias.
     pub fn patch(&self, map: &Affine, width: usize, height: usize) -> Patch {
+        let grid = Grid { map, side: (map.step().round() as usize).clamp(1, MOST_SAMPLES), width, height };
         let values = match self.planes {
             Planes::Rgb { data, stride } => {
-                let read = |column, row| dot(pixel(data, 3 * column + row * stride), LUMA);
-                self.sampled(map, width, height, |x, y| self.between(x, y, read))
+                // LUMA in 256ths.
+                let read = |at: usize| {
+                    let [r, g, b] = [0, 1, 2].map(|channel| u32::from(data[at + channel]));
+                    77 * r + 150 * g + 29 * b
+                };
+                match grid.sampled(self.width, self.height, |row, column| row * stride + 3 * column, [3, stride], read)
+                {
+                    Some(mut values) => {
+                        values.iter_mut().for_each(|value| *value /= 256.0);
+                        values
+                    }
+                    None => grid.sampled_at_edges(|x, y| self.luma(x, y)),
+                }
             }
             Planes::Yuv { y: luma, stride, .. } => {
-                let read = |column: usize, row: usize| f32::from(luma[column + row * stride]);
-                let mut values = self.sampled(map, width, height, |x, y| self.between(x, y, read));
-                values.iter_mut().for_each(|value| *value = stretched(*value));
-                values
+                let read = |at: usize| u32::from(luma[at]);
+                match grid.sampled(self.width, self.height, |row, column| row * stride + column, [1, stride], read) {
+                    Some(mut values) => {
+                        values.iter_mut().for_each(|value| *value = stretched(*value));
+                        values
+                    }
+                    None => grid.sampled_at_edges(|x, y| self.luma(x, y)),
+                }
             }
         };
         Patch { values, width, height }
@@ -195,25 +211,6 @@ impl<'a> Pixels<'a> {
         let points = (0..height).flat_map(|y| (0..width).map(move |x| [x as f32, y as f32]));
         let values = points.map(|point| map.apply(point)).map(|[x, y]| self.rgb(x, y)).collect();
         ColourPatch { values, width, height }
-    }
-
-    fn sampled(&self, map: &Affine, width: usize, height: usize, read: impl Fn(f32, f32) -> f32) -> Vec<f32> {
-        let grid = (map.step().round() as usize).clamp(1, MOST_SAMPLES);
-        let offsets: Vec<_> = (0..grid).map(|i| (i as f32 + 0.5) / grid as f32 - 0.5).collect();
-        let mut values = Vec::with_capacity(width * height);
-        for row in 0..height {
-            for column in 0..width {
-                let mut sum = 0.0;
-                for dy in &offsets {
-                    for dx in &offsets {
-                        let [x, y] = map.apply([column as f32 + dx, row as f32 + dy]);
-                        sum += read(x, y);
-                    }
-                }
-                values.push(sum / (grid * grid) as f32);
-            }
-        }
-        values
     }
 
     fn each_point(&self, rect: &Rect, mut visit: impl FnMut(f32, f32)) {
@@ -242,6 +239,85 @@ impl<'a> Pixels<'a> {
         let upper = read(left, top) + fx * (read(right, top) - read(left, top));
         let lower = read(left, bottom) + fx * (read(right, bottom) - read(left, bottom));
         upper + fy * (lower - upper)
+    }
+}
+
+/// The points of a patch: `side` x `side` of them for every value.
+struct Grid<'a> {
+    map: &'a Affine,
+    side: usize,
+    width: usize,
+    height: usize,
+}
+
+impl Grid<'_> {
+    /// Where the first point of a value lies from the value's middle, in values.
+    fn first(&self) -> f32 {
+        0.5 / self.side as f32 - 0.5
+    }
+
+    /// Bilinear means, in integers: coordinates in 65536ths of a pixel, weights in 256ths. `None` when a point lies outside
+    /// the picture. `place` says where the pixel of a row and column is, `next` how far it is from there to the next
+    /// column's and the next row's.
+    fn sampled(
+        &self,
+        width: usize,
+        height: usize,
+        place: impl Fn(usize, usize) -> usize,
+        next: [usize; 2],
+        read: impl Fn(usize) -> u32,
+    ) -> Option<Vec<f32>> {
+        const ONE: f32 = 65_536.0;
+        let last = |count: usize| count as f32 - 1.0 - self.first();
+        let (left, right) = (self.first(), [last(self.width), last(self.height)]);
+        let corners = [[left, left], [right[0], left], [left, right[1]], right].map(|corner| self.map.apply(corner));
+        // A hundredth of a pixel for what the steps in integers add up to.
+        let inside = |value: f32, size: usize| value >= 0.01 && value < size as f32 - 1.01 && size < 32_768;
+        if !corners.iter().all(|[x, y]| inside(*x, width) && inside(*y, height)) {
+            return None;
+        }
+        let step = self.map.across.map(|value| (value / self.side as f32 * ONE).round() as i32);
+        let scale = 1.0 / (ONE * (self.side * self.side) as f32);
+        let mut values = Vec::with_capacity(self.width * self.height);
+        let mut sums = vec![0; self.width];
+        for row in 0..self.height {
+            sums.fill(0);
+            for line in 0..self.side {
+                let down = row as f32 + self.first() + line as f32 / self.side as f32;
+                let [mut x, mut y] = self.map.apply([self.first(), down]).map(|value| (value * ONE).round() as i32);
+                for sum in &mut sums {
+                    for _ in 0..self.side {
+                        let at = place((y >> 16) as usize, (x >> 16) as usize);
+                        let (fx, fy) = ((x >> 8 & 255) as u32, (y >> 8 & 255) as u32);
+                        let upper = read(at) * (256 - fx) + read(at + next[0]) * fx;
+                        let lower = read(at + next[1]) * (256 - fx) + read(at + next[0] + next[1]) * fx;
+                        *sum += u64::from(upper) * u64::from(256 - fy) + u64::from(lower) * u64::from(fy);
+                        (x, y) = (x + step[0], y + step[1]);
+                    }
+                }
+            }
+            values.extend(sums.iter().map(|sum| *sum as f32 * scale));
+        }
+        Some(values)
+    }
+
+    /// The same by a function that repeats the edges.
+    fn sampled_at_edges(&self, read: impl Fn(f32, f32) -> f32) -> Vec<f32> {
+        let offsets: Vec<f32> = (0..self.side).map(|i| self.first() + i as f32 / self.side as f32).collect();
+        let mut values = Vec::with_capacity(self.width * self.height);
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let mut sum = 0.0;
+                for dy in &offsets {
+                    for dx in &offsets {
+                        let [x, y] = self.map.apply([column as f32 + dx, row as f32 + dy]);
+                        sum += read(x, y);
+                    }
+                }
+                values.push(sum / (self.side * self.side) as f32);
+            }
+        }
+        values
     }
 }
 
@@ -388,6 +464,41 @@ mod tests {
             }
             assert_eq!(format!("{patch:?}"), "Patch(8x4)");
             assert_eq!(pixels.colour_patch(&map, 8, 4).values.len(), 32);
+        });
+    }
+
+    #[test]
+    fn integers_give_what_the_definition_says() {
+        let (width, height) = (64, 48);
+        let data: Vec<u8> = (0..3 * width * height).map(|i| (i * 37 % 251) as u8).collect();
+        let chroma = vec![128; width * height / 4];
+        let (y, uv_stride) = (&data[..width * height], width / 2);
+        let views = [
+            PictureView::Rgb(RgbView { data: &data, width, height, stride: 3 * width }),
+            PictureView::I420(I420View { y, u: &chroma, v: &chroma, y_stride: width, uv_stride, width, height }),
+        ];
+        for (view, scale) in views.iter().flat_map(|view| [(view, 0.4), (view, 1.0), (view, 2.2)]) {
+            let pixels = Pixels::new(view).unwrap();
+            let map = Affine { origin: [22.3, 9.7], across: [scale, 0.3 * scale], down: [-0.3 * scale, scale] };
+            let grid = Grid { map: &map, side: (map.step().round() as usize).max(1), width: 12, height: 11 };
+            let expected = grid.sampled_at_edges(|x, y| pixels.luma(x, y));
+            let found = pixels.patch(&map, 12, 11).values;
+            for (found, expected) in found.iter().zip(&expected) {
+                assert!((found - expected).abs() < 1.5, "{scale}: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_patch_across_the_edge_repeats_it() {
+        ramp(40, 20, |pixels| {
+            let map = Affine { origin: [-10.0, -3.0], across: [2.0, 0.0], down: [0.0, 2.0] };
+            let patch = pixels.patch(&map, 30, 12);
+            assert!(
+                patch.values[0].abs() < 1e-3 && (patch.values[29] - 39.0 * STRETCH).abs() < 1e-3,
+                "{:?}",
+                patch.values
+            );
         });
     }
 

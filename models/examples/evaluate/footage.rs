@@ -17,6 +17,8 @@ use super::AnyError;
 /// Real recordings of people, one person each (`assets/README.md`).
 pub const CLIPS: [&str; 8] =
     ["lp_d0.mp4", "lp_d3.mp4", "lp_d10.mp4", "lp_d12.mp4", "lp_d13.mp4", "lp_d18.mp4", "lp_d19.mp4", "lp_s20.mp4"];
+/// The size that fits into a call.
+const CALL: [f64; 2] = [640.0, 480.0];
 /// BT.601, as untagged video in a call.
 const COLOURS: &str = "out_color_matrix=bt601:out_range=tv";
 
@@ -46,7 +48,12 @@ impl Studio {
 
     /// The frames of one of [`CLIPS`].
     pub fn clip(&self, name: &str) -> Result<Footage, AnyError> {
-        Footage::read(&self.shared.join("assets").join(name))
+        Footage::read(&self.shared.join("assets").join(name), Some(CALL))
+    }
+
+    /// The frames of one of [`CLIPS`], or the one of a picture, in the size that the file has.
+    pub fn original(&self, name: &str) -> Result<Footage, AnyError> {
+        Footage::read(&self.shared.join("assets").join(name), None)
     }
 
     /// What the networks see in the frames, followed as in a call.
@@ -70,8 +77,8 @@ pub struct Footage {
 }
 
 impl Footage {
-    /// Decodes a file.
-    fn read(path: &Path) -> Result<Self, AnyError> {
+    /// Decodes a file, made to fit into a size.
+    fn read(path: &Path, fit: Option<[f64; 2]>) -> Result<Self, AnyError> {
         let probe = Command::new("ffprobe")
             .args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0", "-show_entries"])
             .arg("stream=width,height,r_frame_rate")
@@ -84,9 +91,9 @@ impl Footage {
         };
         let (width, height): (f64, f64) = (width.parse()?, height.parse()?);
         let rate = over.parse::<f64>()? / under.parse::<f64>()?;
-        let shrink = (640.0 / width).min(480.0 / height);
-        let fit = |side: f64| 2 * ((side * shrink) as usize).div_ceil(2);
-        let (width, height) = (fit(width), fit(height));
+        let shrink = fit.map_or(1.0, |[w, h]| (w / width).min(h / height));
+        let even = |side: f64| 2 * ((side * shrink) as usize).div_ceil(2);
+        let (width, height) = (even(width), even(height));
         let filter = format!("scale={width}:{height}:{COLOURS}");
         let mut child = Command::new("ffmpeg")
             .args(["-v", "error", "-i"])

@@ -8,6 +8,7 @@
 //! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
 //! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
 //! | `continuity` | the same person or another one, loops and stills, interactions to either side |
+//! | `quality` | the frame checks on people; the glasses network |
 //! | `batches` | several inputs at once give what each gives alone |
 //! | `colour` | a screen's light on a real face, coded as a call codes it, and its absence |
 //! | `engine` | streams, pictures and embeddings through the engine, with its real networks |
@@ -15,12 +16,13 @@
 #![allow(clippy::unwrap_used, reason = "tests stop at the first thing that is wrong")]
 
 mod batches;
-mod continuity;
 mod colour;
+mod continuity;
 mod engine;
 mod faces;
 mod gestures;
 mod matching;
 mod parity;
 mod portrait;
+mod quality;
 mod support;

@@ -33,7 +33,7 @@ pub struct AlignedFace<'a> {
     /// From the patch to the picture.
     pub(super) map: Affine,
     /// Luma of a square twice as large, without its inner half: what is around the face.
-    pub(super) around: Vec<f32>,
+    pub(super) around: Levels,
     /// The landmarks in pixels of the picture.
     pub(super) points: Vec<[f32; 2]>,
 }
@@ -60,12 +60,10 @@ impl<'a> AlignedFace<'a> {
         self.map.step() * EYE_DISTANCE
     }
 
-    /// Luma of the skin, in order.
-    pub(super) fn skin(&self) -> Vec<f32> {
+    /// Luma of the skin.
+    pub(super) fn skin(&self) -> Levels {
         let pairs = self.patch.values.iter().zip(&self.parts);
-        let mut skin: Vec<f32> = pairs.filter(|(_, part)| **part == Part::Skin).map(|(value, _)| *value).collect();
-        skin.sort_unstable_by(f32::total_cmp);
-        skin
+        pairs.filter(|(_, part)| **part == Part::Skin).map(|(value, _)| *value).collect()
     }
 
     /// Middle of some landmarks, in pixels of the picture.
@@ -74,10 +72,48 @@ impl<'a> AlignedFace<'a> {
     }
 }
 
-/// A value of an ordered list: 0 is the least, 1 the greatest. 0 of an empty list.
-pub(super) fn quantile(ordered: &[f32], part: f32) -> f32 {
-    let last = ordered.len().saturating_sub(1) as f32;
-    ordered.get((part * last).round() as usize).copied().unwrap_or_default()
+/// How often each level 0..255 occurs among some values.
+pub(super) struct Levels {
+    counts: [u32; 256],
+    total: u32,
+}
+
+impl FromIterator<f32> for Levels {
+    fn from_iter<I: IntoIterator<Item = f32>>(values: I) -> Self {
+        let mut levels = Self { counts: [0; 256], total: 0 };
+        for value in values {
+            levels.counts[usize::from(value.round() as u8)] += 1;
+            levels.total += 1;
+        }
+        levels
+    }
+}
+
+impl Levels {
+    /// Whether there are no values at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// The level below which this part (0..1) of the values is, to a fraction of a level; 0 where there are no values.
+    pub(super) fn quantile(&self, part: f32) -> f32 {
+        let wanted = part * self.total as f32;
+        let mut below = 0.0;
+        for (level, count) in self.counts.iter().enumerate() {
+            let count = *count as f32;
+            if count > 0.0 && below + count >= wanted {
+                return level as f32 - 0.5 + (wanted - below) / count;
+            }
+            below += count;
+        }
+        0.0
+    }
+
+    /// Share of the values, 0..1, at this level and above; 0 where there are no values.
+    pub(super) fn from(&self, level: f32) -> f32 {
+        let first = level.clamp(0.0, 256.0).ceil() as usize;
+        self.counts[first..].iter().sum::<u32>() as f32 / self.total.max(1) as f32
+    }
 }
 
 fn parts(points: &[[f32; 2]], map: &Affine) -> Vec<Part> {
@@ -136,7 +172,7 @@ fn wider(map: &Affine, side: usize) -> Affine {
 }
 
 /// Luma around the inner half of a patch and not below it, where the body is; only what is in the picture.
-fn around(pixels: &Pixels<'_>, map: &Affine) -> Vec<f32> {
+fn around(pixels: &Pixels<'_>, map: &Affine) -> Levels {
     let inner = AROUND / 4..AROUND - AROUND / 4;
     let mut values = Vec::new();
     for row in 0..AROUND * 2 / 3 {
@@ -148,6 +184,5 @@ fn around(pixels: &Pixels<'_>, map: &Affine) -> Vec<f32> {
             }
         }
     }
-    values.sort_unstable_by(f32::total_cmp);
-    values
+    values.into_iter().collect()
 }

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::aligned::{AlignedFace, EYE_DISTANCE, SIDE, quantile};
+use super::aligned::{AlignedFace, EYE_DISTANCE, Levels, SIDE};
 use super::sigmoid;
 
 /// What a face wears. The names are those of LUNA PASS's setting, without the prefix `GlassesEstimation.`.
@@ -57,10 +57,8 @@ impl GlassesCues {
     pub fn of(face: &AlignedFace<'_>) -> Self {
         let d = EYE_DISTANCE;
         let luma = |x: f32, wide: f32, top: f32, bottom: f32| {
-            let mut values =
-                band(face, [x - wide * d, x + wide * d], [EYE_LINE + top * d, EYE_LINE + bottom * d]).concat();
-            values.sort_unstable_by(f32::total_cmp);
-            quantile(&values, 0.5)
+            let rows = band(face, [x - wide * d, x + wide * d], [EYE_LINE + top * d, EYE_LINE + bottom * d]);
+            rows.into_iter().flatten().copied().collect::<Levels>().quantile(0.5)
         };
         let cheeks = EYES.map(|x| luma(x, 0.15, 0.6, 0.85)).iter().sum::<f32>() / 2.0;
         let eyes = EYES.map(|x| luma(x, 0.25, 0.05, 0.25) / (cheeks + 1.0));

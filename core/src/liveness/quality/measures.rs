@@ -4,7 +4,7 @@
 //! uses networks or where its scale is not fine enough for video. Raw values become scores by a sigmoid; its middle and
 //! width were chosen on real clips so that LUNA PASS's default thresholds let frontal frames pass and degraded ones not.
 
-use super::aligned::{AlignedFace, Part, SIDE, quantile};
+use super::aligned::{AlignedFace, Levels, Part, SIDE};
 use super::sigmoid;
 
 /// Luma from which skin is burnt out, and up to which it is black (OFIQ's over- and under-exposure prevention).
@@ -81,13 +81,11 @@ pub(super) struct Exposure {
 
 pub(super) fn exposure(face: &AlignedFace<'_>) -> Exposure {
     let skin = face.skin();
-    let count = skin.len().max(1) as f32;
-    let bright = skin.partition_point(|value| *value < BURNT);
     Exposure {
-        median: quantile(&skin, 0.5),
-        burnt: (skin.len() - bright) as f32 / count,
-        black: skin.partition_point(|value| *value <= BLACK) as f32 / count,
-        behind: quantile(&face.around, 0.75) - quantile(&skin, 0.9),
+        median: skin.quantile(0.5),
+        burnt: skin.from(BURNT),
+        black: 1.0 - skin.from(BLACK + 1.0),
+        behind: face.around.quantile(0.75) - skin.quantile(0.9),
     }
 }
 
@@ -113,15 +111,12 @@ pub(super) fn unevenness(face: &AlignedFace<'_>) -> f32 {
     let between = [0, 1].map(|axis| (eyes[0][axis] + eyes[1][axis]) / 2.0);
     let side = 0.3 * (eyes[1][0] - eyes[0][0]).hypot(eyes[1][1] - eyes[0][1]);
     let down = (mouth[0] - between[0]).hypot(mouth[1] - between[1]) / 2.0;
-    let [a, b] = eyes.map(|[x, y]| {
+    let [a, b] = eyes.map(|[x, y]| -> Levels {
         let range = |middle: f32| {
             let edge = |value: f32| value.round().clamp(0.0, SIDE as f32) as usize;
             edge(middle - side / 2.0)..edge(middle + side / 2.0)
         };
-        let rows = range(y + down);
-        let mut values: Vec<f32> = rows.flat_map(|row| &face.patch.values[row * SIDE..][range(x)]).copied().collect();
-        values.sort_unstable_by(f32::total_cmp);
-        values
+        range(y + down).flat_map(|row| &face.patch.values[row * SIDE..][range(x)]).copied().collect()
     });
     if a.is_empty() || b.is_empty() {
         return 0.0;
@@ -130,7 +125,7 @@ pub(super) fn unevenness(face: &AlignedFace<'_>) -> f32 {
     let (mut apart, mut sum) = (0.0, 0.0);
     for index in 0..QUANTILES {
         let part = index as f32 / (QUANTILES - 1) as f32;
-        let (a, b) = (quantile(&a, part), quantile(&b, part));
+        let (a, b) = (a.quantile(part), b.quantile(part));
         apart += (a - b).abs();
         sum += (a + b) / 2.0;
     }
@@ -146,19 +141,15 @@ pub(super) fn illumination(unevenness: f32) -> f32 {
 /// little blue: the dichromatic reflection model) is at least 210 and 50 above the skin's median. Looked at on every second
 /// column and row.
 pub(super) fn shine(face: &AlignedFace<'_>) -> f32 {
-    let mut least = Vec::with_capacity(SIDE * SIDE / 4);
-    for row in (0..SIDE).step_by(2) {
-        for column in (0..SIDE).step_by(2) {
-            if face.parts[row * SIDE + column] == Part::Skin {
-                let [x, y] = face.map.apply([column as f32, row as f32]);
-                let [r, g, b] = face.pixels.rgb(x, y);
-                least.push(r.min(g).min(b));
-            }
-        }
-    }
-    least.sort_unstable_by(f32::total_cmp);
-    let limit = (quantile(&least, 0.5) + 50.0).max(210.0);
-    (least.len() - least.partition_point(|value| *value < limit)) as f32 / least.len().max(1) as f32
+    let looked_at = (0..SIDE).step_by(2).flat_map(|row| (0..SIDE).step_by(2).map(move |column| (row, column)));
+    let skin = looked_at.filter(|(row, column)| face.parts[row * SIDE + column] == Part::Skin);
+    let least: Levels = skin
+        .map(|(row, column)| {
+            let [x, y] = face.map.apply([column as f32, row as f32]);
+            face.pixels.rgb(x, y).into_iter().fold(f32::MAX, f32::min)
+        })
+        .collect();
+    least.from((least.quantile(0.5) + 50.0).max(210.0))
 }
 
 /// 0 is good: `sigmoid((shine - 0.05) / 0.01)`.

@@ -1,0 +1,532 @@
+//! Frame checks: how many frames of people pass each, what degraded frames score, mouths, glasses, AGS, and the costs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+use vision_core::face::Face;
+use vision_core::liveness::frame_checks::{FrameChecks, Liveness, Models, Position, Thresholds};
+use vision_core::liveness::quality::ags::Factors;
+use vision_core::liveness::quality::glasses::{Glasses, GlassesCues, GlassesVote};
+use vision_core::liveness::quality::mouth::{Mouth, lip_contrast};
+use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
+use vision_core::picture::{Picture, RgbPicture};
+use vision_core::plot::{self, Series, Threshold};
+use vision_models::embedding::{Embedder, Embedding};
+use vision_models::glasses::{GlassesDetector, LIMIT};
+use vision_models::landmarker::Landmarker;
+
+use super::damage::{self, Damage};
+use super::footage::{CLIPS, Footage};
+use super::{AnyError, Context};
+
+/// Pictures with one face that fills enough of them.
+const PICTURES: [&str; 8] = [
+    "angelina1.jpeg",
+    "angelina2.jpeg",
+    "astronaut.png",
+    "fr_biden.jpg",
+    "fr_obama.jpg",
+    "fr_obama2.jpg",
+    "salma.jpeg",
+    "sf_image_T1.jpg",
+];
+/// The clips in which somebody wears glasses.
+const WITH_GLASSES: [&str; 3] = ["lp_d12.mp4", "lp_d13.mp4", "lp_d19.mp4"];
+/// Every how many frames the slower tables look at one.
+const STEP: usize = 15;
+
+/// A clip with what is seen in it.
+struct Seen {
+    name: &'static str,
+    footage: Footage,
+    faces: Vec<Option<Face>>,
+}
+
+/// Prints every table.
+pub fn run(context: &mut Context) -> Result<(), AnyError> {
+    let fitted = see(context, false)?;
+    let original = see(context, true)?;
+    passing("fit into 640x480", &fitted)?;
+    passing("of the original size", &original)?;
+    drop(original);
+    if let Some(folder) = &context.plots {
+        draw(folder, &fitted)?;
+    }
+    degraded(context, &fitted)?;
+    mouths(context, &fitted)?;
+    glasses(context, &fitted)?;
+    matching(context, &fitted)?;
+    costs(&fitted)
+}
+
+fn see(context: &mut Context, original: bool) -> Result<Vec<Seen>, AnyError> {
+    let mut seen = Vec::new();
+    for name in CLIPS {
+        let footage = if original { context.studio.original(name)? } else { context.studio.clip(name)? };
+        let analyses = context.studio.analyse(&footage)?;
+        let faces = analyses.into_iter().map(|analysis| analysis.face).collect();
+        seen.push(Seen { name, footage, faces });
+    }
+    Ok(seen)
+}
+
+/// Every `step`th frame that shows a face.
+fn frames(seen: &Seen, step: usize) -> impl Iterator<Item = (&dyn Picture, &Face)> {
+    let pairs = seen.footage.frames.iter().zip(&seen.faces).step_by(step);
+    pairs.filter_map(|(frame, face)| Some((&**frame as &dyn Picture, face.as_ref()?)))
+}
+
+/// Looks at everything, and never refuses.
+struct NoModels;
+
+impl Models for NoModels {
+    fn glasses(&mut self, _face: &Face, aligned: &AlignedFace<'_>) -> Option<Glasses> {
+        Some(GlassesCues::of(aligned).glasses())
+    }
+
+    fn liveness(&mut self, _face: &Face, _aligned: &AlignedFace<'_>) -> Option<Liveness> {
+        None
+    }
+}
+
+fn share(count: usize, of: usize) -> String {
+    format!("{:.0} %", 100.0 * count as f64 / of.max(1) as f64)
+}
+
+/// The scores of one clip over time.
+fn draw(folder: &Path, clips: &[Seen]) -> Result<(), AnyError> {
+    let limits = Thresholds::default();
+    let names = [("blur", limits.blur), ("mouth closed and visible", limits.mouth), ("AGS", limits.ags)];
+    for seen in clips.iter().filter(|seen| seen.name == "lp_d12.mp4") {
+        let mut series = names.map(|(name, limit)| Series {
+            name: name.to_owned(),
+            points: vec![],
+            thresholds: vec![Threshold { value: f64::from(limit), label: format!("at least {limit}") }],
+            events: vec![],
+        });
+        for (index, (frame, face)) in seen.footage.frames.iter().zip(&seen.faces).enumerate() {
+            let Some(face) = face else { continue };
+            let view = frame.view();
+            let Some(aligned) = AlignedFace::new(&view, face) else { continue };
+            let (measures, mouth) = (Measures::of(&aligned), Mouth::of(&aligned, face));
+            let ags = Factors::of(&aligned, face, &measures, &mouth).ags();
+            let ms = seen.footage.time(index).as_secs_f64() * 1e3;
+            let scores = [measures.quality().blur, mouth.closed_and_visible(), ags];
+            series.iter_mut().zip(scores).for_each(|(series, score)| series.points.push((ms, f64::from(score))));
+        }
+        let title = format!("{}: scores of the frame checks", seen.name);
+        std::fs::write(folder.join("frame-checks.svg"), plot::svg(&title, &series))?;
+    }
+    Ok(())
+}
+
+/// How many frames pass each check by itself, at the default thresholds.
+fn passing(what: &str, clips: &[Seen]) -> Result<(), AnyError> {
+    println!("### Frames of people that pass each check, {what}\n");
+    println!(
+        "| clip | frontal frames | blur | light | darkness | illumination | specularity | width, height | margin | mouth | glasses | AGS | all but size |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    let (mut totals, mut all) = ([0; 11], 0);
+    for seen in clips {
+        let (mut counts, mut frontal) = ([0; 11], 0);
+        for (picture, face) in frames(seen, 1) {
+            let Some(passes) = passes(picture, face) else { continue };
+            frontal += 1;
+            passes.iter().zip(&mut counts).for_each(|(pass, count)| *count += usize::from(*pass));
+        }
+        row(seen.name, frontal, &counts);
+        counts.iter().zip(&mut totals).for_each(|(count, total)| *total += count);
+        all += frontal;
+    }
+    row("**all**", all, &totals);
+    println!();
+    Ok(())
+}
+
+fn row(name: &str, frontal: usize, counts: &[usize; 11]) {
+    let cells: Vec<String> = counts.iter().map(|count| share(*count, frontal)).collect();
+    println!("| {name} | {frontal} | {} |", cells.join(" | "));
+}
+
+/// Which checks a frontal frame passes; `None` for others.
+fn passes(picture: &dyn Picture, face: &Face) -> Option<[bool; 11]> {
+    let limits = Thresholds::default();
+    let angles = face.angles();
+    let within = |radians: f32, limit: f32| radians.to_degrees().abs() <= limit;
+    if !(within(angles.yaw, 20.0) && within(angles.pitch, 20.0) && within(angles.roll, 20.0)) {
+        return None;
+    }
+    let view = picture.view();
+    let aligned = AlignedFace::new(&view, face)?;
+    let measures = Measures::of(&aligned);
+    let quality = measures.quality();
+    let mouth = Mouth::of(&aligned, face);
+    let glasses = GlassesCues::of(&aligned).glasses();
+    let ags = Factors::of(&aligned, face, &measures, &mouth).ags();
+    let Position { face_rect, margins, .. } = Position::of(face, view.width(), view.height());
+    let small = Thresholds { face_width: 0.0, face_height: 0.0, ..limits.clone() };
+    let status = FrameChecks::new(small).evaluate(&view, std::slice::from_ref(face), &mut NoModels);
+    Some([
+        quality.blur >= limits.blur,
+        quality.light >= limits.light,
+        quality.darkness >= limits.dark,
+        quality.illumination <= limits.illumination,
+        quality.specularity <= limits.specularity,
+        face_rect.width >= limits.face_width && face_rect.height >= limits.face_height,
+        margins.iter().all(|margin| *margin >= limits.frame_margin),
+        mouth.closed_and_visible() >= limits.mouth,
+        limits.glasses.contains(&glasses),
+        ags >= limits.ags,
+        status.is_ok,
+    ])
+}
+
+/// A face in a damaged frame, as the networks find it there.
+fn find(landmarker: &mut Landmarker, picture: &RgbPicture) -> Result<Option<Face>, AnyError> {
+    Ok(landmarker.picture(&picture.view(), 1)?.into_iter().next())
+}
+
+/// Median scores of degraded frames of all clips.
+fn degraded(context: &mut Context, clips: &[Seen]) -> Result<(), AnyError> {
+    println!("### Scores of degraded frames (median; the share that passes at the default threshold)\n");
+    println!("| damage | blur | light | darkness | illumination | specularity | no face found |");
+    println!("|---|---|---|---|---|---|---|");
+    let limits = Thresholds::default();
+    for damage in damage::QUALITY {
+        let (mut found, mut lost) = (Vec::<Quality>::new(), 0);
+        for seen in clips {
+            for (picture, face) in frames(seen, 4 * STEP) {
+                let Some(picture) = damage.apply(&picture.view().to_rgb(), face) else { continue };
+                match find(&mut context.studio.landmarker, &picture)? {
+                    Some(face) => {
+                        found.extend(AlignedFace::new(&picture.view(), &face).map(|a| Measures::of(&a).quality()));
+                    }
+                    None => lost += 1,
+                }
+            }
+        }
+        let cell = |score: &dyn Fn(&Quality) -> f32, pass: &dyn Fn(f32) -> bool| {
+            let mut scores: Vec<f32> = found.iter().map(score).collect();
+            let passing = scores.iter().filter(|score| pass(**score)).count();
+            format!("{:.2} ({})", median(&mut scores), share(passing, found.len()))
+        };
+        println!(
+            "| {damage} | {} | {} | {} | {} | {} | {lost} of {} |",
+            cell(&|q| q.blur, &|s| s >= limits.blur),
+            cell(&|q| q.light, &|s| s >= limits.light),
+            cell(&|q| q.darkness, &|s| s >= limits.dark),
+            cell(&|q| q.illumination, &|s| s <= limits.illumination),
+            cell(&|q| q.specularity, &|s| s <= limits.specularity),
+            found.len() + lost,
+        );
+    }
+    println!();
+    Ok(())
+}
+
+fn median(values: &mut [f32]) -> f32 {
+    values.sort_unstable_by(f32::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f32::NAN)
+}
+
+/// Whether hidden mouths are noticed.
+fn mouths(context: &mut Context, clips: &[Seen]) -> Result<(), AnyError> {
+    println!("### Mouths: frames in which `occluded` is above 0.5, and that fail the check\n");
+    println!("| mouth | frames | lip contrast, 5 % to 95 % | occluded | check fails | no face found |");
+    println!("|---|---|---|---|---|---|");
+    let limit = Thresholds::default().mouth;
+    let kinds = [None].into_iter().chain(damage::MOUTHS.iter().map(Some));
+    for kind in kinds {
+        let (mut contrasts, mut hidden, mut failing, mut lost) = (Vec::new(), 0, 0, 0);
+        for seen in clips {
+            for (picture, face) in frames(seen, 2 * STEP) {
+                let rgb = picture.view().to_rgb();
+                let (picture, face) = match kind {
+                    None => (rgb, Some(face.clone())),
+                    Some(damage) => {
+                        let Some(picture) = damage.apply(&rgb, face) else { continue };
+                        let face = find(&mut context.studio.landmarker, &picture)?;
+                        (picture, face)
+                    }
+                };
+                let view = picture.view();
+                let Some((aligned, face)) = face.as_ref().and_then(|f| Some((AlignedFace::new(&view, f)?, f))) else {
+                    lost += 1;
+                    continue;
+                };
+                let mouth = Mouth::of(&aligned, face);
+                contrasts.push(lip_contrast(&aligned));
+                hidden += usize::from(mouth.occluded > 0.5);
+                failing += usize::from(mouth.closed_and_visible() < limit);
+            }
+        }
+        let frames = contrasts.len();
+        contrasts.sort_unstable_by(f32::total_cmp);
+        let at = |part: f32| contrasts.get((part * frames as f32) as usize).copied().unwrap_or(f32::NAN);
+        let name = kind.map_or_else(|| "as it is".to_owned(), Damage::to_string);
+        println!(
+            "| {name} | {frames} | {:.2} to {:.2} | {} | {} | {lost} |",
+            at(0.05),
+            at(0.95),
+            share(hidden, frames),
+            share(failing, frames)
+        );
+    }
+    println!();
+    Ok(())
+}
+
+/// Glasses, by the picture alone and by the network.
+fn glasses(context: &mut Context, clips: &[Seen]) -> Result<(), AnyError> {
+    let studio = &mut context.studio;
+    let mut network = match GlassesDetector::load(&studio.runtime, &studio.models) {
+        Ok(network) => Some(network),
+        Err(reason) => {
+            println!("The network is left out: {reason}\n");
+            None
+        }
+    };
+    println!("### Glasses: frames with the right answer (the majority of 9)\n");
+    println!("| | wears | without a network | vote | network | its vote | its logit, 5 % to 95 % |");
+    println!("|---|---|---|---|---|---|---|");
+    let sunglasses = damage::SUNGLASSES;
+    for wanted in [false, true] {
+        for seen in clips {
+            let truth = match (wanted, WITH_GLASSES.contains(&seen.name)) {
+                (true, _) => Glasses::SunGlasses,
+                (_, true) => Glasses::EyeGlasses,
+                _ => Glasses::NoGlasses,
+            };
+            let mut tally = Tally::new(truth);
+            for (picture, face) in frames(seen, if wanted { 2 * STEP } else { 5 }) {
+                let rgb = picture.view().to_rgb();
+                let Some(rgb) = (if wanted { sunglasses.apply(&rgb, face) } else { Some(rgb) }) else { continue };
+                tally.look(&rgb, face, network.as_mut())?;
+            }
+            tally.print(if wanted { "sunglasses drawn onto " } else { "" }, seen.name);
+        }
+    }
+    let mut tally = Tally::new(Glasses::NoGlasses);
+    for name in PICTURES {
+        let picture = studio.original(name)?.frames[0].view().to_rgb();
+        if let Some(face) = find(&mut studio.landmarker, &picture)? {
+            tally.look(&picture, &face, network.as_mut())?;
+        }
+    }
+    tally.print("", "pictures of 7 people");
+    println!();
+    Ok(())
+}
+
+/// Right answers about one clip.
+struct Tally {
+    truth: Glasses,
+    votes: [GlassesVote; 2],
+    frames: usize,
+    voted: [usize; 2],
+    right: [usize; 2],
+    right_votes: [usize; 2],
+    logits: Vec<f32>,
+}
+
+impl Tally {
+    fn new(truth: Glasses) -> Self {
+        let votes = [GlassesVote::new(9), GlassesVote::new(9)];
+        Self { truth, votes, frames: 0, voted: [0; 2], right: [0; 2], right_votes: [0; 2], logits: vec![] }
+    }
+
+    fn look(
+        &mut self,
+        picture: &RgbPicture,
+        face: &Face,
+        network: Option<&mut GlassesDetector>,
+    ) -> Result<(), AnyError> {
+        let view = picture.view();
+        let Some(aligned) = AlignedFace::new(&view, face) else { return Ok(()) };
+        let cues = GlassesCues::of(&aligned);
+        let mut answers = [Some(cues.glasses()), None];
+        if let Some(network) = network {
+            self.logits.push(network.score(&view, face)?);
+            answers[1] = Some(network.glasses(&view, face, &cues)?);
+        }
+        self.frames += 1;
+        for (index, answer) in answers.into_iter().enumerate() {
+            let Some(answer) = answer else { continue };
+            self.right[index] += usize::from(answer == self.truth);
+            self.votes[index].add(answer);
+            if let Some(vote) = self.votes[index].result() {
+                self.voted[index] += 1;
+                self.right_votes[index] += usize::from(vote == self.truth);
+            }
+        }
+        Ok(())
+    }
+
+    fn print(mut self, what: &str, name: &str) {
+        self.logits.sort_unstable_by(f32::total_cmp);
+        let at = |part: f32| self.logits.get((part * self.logits.len() as f32) as usize).copied().unwrap_or(f32::NAN);
+        let vote = |index: usize| match self.voted[index] {
+            0 => "-".to_owned(),
+            voted => share(self.right_votes[index], voted),
+        };
+        println!(
+            "| {what}{name} | {:?} | {} | {} | {} | {} | {:.1} to {:.1} (limit {LIMIT}) |",
+            self.truth,
+            share(self.right[0], self.frames),
+            vote(0),
+            share(self.right[1], self.logits.len()),
+            vote(1),
+            at(0.05),
+            at(0.95)
+        );
+    }
+}
+
+/// What AGS says about matching: distances of degraded frames to a frame of the same clip, with every embedding.
+fn matching(context: &mut Context, clips: &[Seen]) -> Result<(), AnyError> {
+    let studio = &mut context.studio;
+    let mut embedders = Vec::new();
+    for resolved in studio.models.embeddings() {
+        embedders.push(Embedder::load(&studio.runtime, &resolved)?);
+    }
+    // Damage, AGS, and the distance that each embedding sees, as a share of its threshold.
+    let mut probes: Vec<(usize, f32, Vec<f32>)> = Vec::new();
+    for seen in clips {
+        let mut reference: Option<Vec<Embedding>> = None;
+        for (picture, face) in frames(seen, 3 * STEP) {
+            let rgb = picture.view().to_rgb();
+            let Some(reference) = &reference else {
+                let all = embedders.iter_mut().map(|embedder| embedder.embed(&rgb.view(), face));
+                reference = Some(all.collect::<Result<_, _>>()?);
+                continue;
+            };
+            for (index, damage) in damage::MATCHING.iter().enumerate() {
+                let Some(picture) = damage.apply(&rgb, face) else { continue };
+                let Some(face) = find(&mut studio.landmarker, &picture)? else { continue };
+                let view = picture.view();
+                let Some(aligned) = AlignedFace::new(&view, &face) else { continue };
+                let mouth = Mouth::of(&aligned, &face);
+                let ags = Factors::of(&aligned, &face, &Measures::of(&aligned), &mouth).ags();
+                let mut distances = Vec::new();
+                for (embedder, reference) in embedders.iter_mut().zip(reference) {
+                    let threshold = embedder.threshold();
+                    distances.push(embedder.embed(&view, &face)?.distance(reference)? / threshold);
+                }
+                probes.push((index, ags, distances));
+            }
+        }
+    }
+    let names: Vec<&str> = embedders.iter().map(Embedder::model).collect();
+    println!(
+        "### AGS of degraded frames, and their distance to an undegraded frame of the same clip (medians; 1 is the threshold)\n"
+    );
+    println!("| damage | frames | AGS | passes | {} |", names.join(" | "));
+    println!("|---|---|---|---|{}", "---|".repeat(names.len()));
+    let threshold = Thresholds::default().ags;
+    for (index, damage) in damage::MATCHING.iter().enumerate() {
+        let of: Vec<_> = probes.iter().filter(|probe| probe.0 == index).collect();
+        let mut scores: Vec<f32> = of.iter().map(|probe| probe.1).collect();
+        let passing = scores.iter().filter(|score| **score >= threshold).count();
+        let distances: Vec<String> = (0..names.len())
+            .map(|e| format!("{:.2}", median(&mut of.iter().map(|probe| probe.2[e]).collect::<Vec<_>>())))
+            .collect();
+        let score = median(&mut scores);
+        println!("| {damage} | {} | {score:.2} | {} | {} |", of.len(), share(passing, of.len()), distances.join(" | "));
+    }
+    println!(
+        "\n### Error versus discard: frames of the same person that do not match, when those with the lowest AGS are dropped\n"
+    );
+    println!("| dropped | lowest AGS left | {} |", names.join(" | "));
+    println!("|---|---|{}", "---|".repeat(names.len()));
+    probes.sort_unstable_by(|a, b| a.1.total_cmp(&b.1));
+    let below = probes.iter().filter(|probe| probe.1 < threshold).count();
+    let rates = |dropped: usize| -> Vec<f64> {
+        let left = &probes[dropped..];
+        (0..names.len())
+            .map(|e| 100.0 * left.iter().filter(|p| p.2[e] >= 1.0).count() as f64 / left.len().max(1) as f64)
+            .collect()
+    };
+    let cuts = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5].map(|part: f64| (part * probes.len() as f64) as usize);
+    for dropped in cuts.into_iter().chain([below]) {
+        let cells: Vec<String> = rates(dropped).iter().map(|rate| format!("{rate:.1} %")).collect();
+        let least = probes.get(dropped).map_or(f32::NAN, |probe| probe.1);
+        let note = if dropped == below { " (AGS below 0.8)" } else { "" };
+        println!("| {}{note} | {least:.2} | {} |", share(dropped, probes.len()), cells.join(" | "));
+    }
+    // A perfect predictor would drop the farthest first, chance would change nothing.
+    println!();
+    for (e, name) in names.iter().enumerate() {
+        let distances: Vec<f32> = probes.iter().map(|probe| probe.2[e]).collect();
+        let scores: Vec<f32> = probes.iter().map(|probe| probe.1).collect();
+        println!("Rank correlation of AGS and distance, {name}: {:.2}", spearman(&scores, &distances));
+    }
+    println!();
+    Ok(())
+}
+
+fn spearman(a: &[f32], b: &[f32]) -> f64 {
+    let ranks = |values: &[f32]| {
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|i, j| values[*i].total_cmp(&values[*j]));
+        let mut ranks = vec![0.0; values.len()];
+        order.iter().enumerate().for_each(|(rank, index)| ranks[*index] = rank as f64);
+        ranks
+    };
+    let (a, b) = (ranks(a), ranks(b));
+    let mean = (a.len() as f64 - 1.0) / 2.0;
+    let product: f64 = a.iter().zip(&b).map(|(a, b)| (a - mean) * (b - mean)).sum();
+    let square: f64 = a.iter().map(|a| (a - mean) * (a - mean)).sum();
+    product / square
+}
+
+/// Processor time of this thread.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Milliseconds of processor time per frame.
+fn costs(clips: &[Seen]) -> Result<(), AnyError> {
+    println!("### Cost per frame, processor time\n\n| step | ms |\n|---|---|");
+    let seen: Vec<_> = clips.iter().flat_map(|seen| frames(seen, STEP)).collect();
+    let print = |what: &str, took: Duration| {
+        println!("| {what} | {:.2} |", took.as_secs_f64() * 1e3 / seen.len() as f64);
+    };
+    let mut kept = 0.0_f32;
+    let mut time = |work: &mut dyn FnMut(&AlignedFace<'_>, &Face) -> f32| -> Duration {
+        let mut total = Duration::ZERO;
+        for (picture, face) in &seen {
+            let view = picture.view();
+            let Some(aligned) = AlignedFace::new(&view, face) else { continue };
+            let started = processor_time();
+            kept += work(&aligned, face);
+            total += processor_time() - started;
+        }
+        total
+    };
+    let measures = time(&mut |aligned, _| Measures::of(aligned).detail);
+    let mouth = time(&mut |aligned, face| Mouth::of(aligned, face).opened);
+    let glasses = time(&mut |aligned, _| GlassesCues::of(aligned).bridge);
+    let started = processor_time();
+    for (picture, face) in &seen {
+        kept += AlignedFace::new(&picture.view(), face).map_or(0.0, |aligned| aligned.eye_distance());
+    }
+    print("the face cut out", processor_time() - started);
+    print("quality", measures);
+    print("mouth", mouth);
+    print("glasses, without a network", glasses);
+    let checks = FrameChecks::new(Thresholds { face_width: 0.0, face_height: 0.0, ..Thresholds::default() });
+    let started = processor_time();
+    for (picture, face) in &seen {
+        kept += f32::from(checks.evaluate(&picture.view(), std::slice::from_ref(face), &mut NoModels).is_ok);
+    }
+    print("all frame checks, networks not counted", processor_time() - started);
+    // What was computed is used, so that it is not left out.
+    if kept.is_nan() {
+        return Err("a score is not a number".into());
+    }
+    println!();
+    Ok(())
+}
