@@ -142,3 +142,19 @@ impl Picture for Frame {
         PictureView::I420(I420View { y, u, v, y_stride: width, uv_stride: width / 2, width, height })
     }
 }
+
+impl Frame {
+    /// The same with grey on the right, up to a width.
+    pub fn widened(&self, width: usize) -> Arc<Self> {
+        let width = width.max(self.width) & !1;
+        let (luma, chroma) = self.data.split_at(self.width * self.height);
+        let mut data = Vec::with_capacity(width * self.height * 3 / 2);
+        for (plane, from, to) in [(luma, self.width, width), (chroma, self.width / 2, width / 2)] {
+            for row in plane.chunks_exact(from) {
+                data.extend_from_slice(row);
+                data.resize(data.len() + to - from, 128);
+            }
+        }
+        Arc::new(Self { data, width, height: self.height })
+    }
+}

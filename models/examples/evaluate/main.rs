@@ -4,10 +4,12 @@
 //!
 //! `SHARED` is the folder with `assets/`. Clips are decoded by ffmpeg to 640x480 at most, as a call has them.
 
+mod attacks;
 mod colour;
 mod continuity;
 mod damage;
 mod footage;
+mod passive;
 mod quality;
 
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ struct Context {
 /// A part: its name, and what it prints, as Markdown.
 type Part = (&'static str, fn(&mut Context) -> Result<(), AnyError>);
 
-const PARTS: &[Part] = &[("quality", quality::run), ("continuity", continuity::run), ("colour", colour::run)];
+const PARTS: &[Part] = &[("quality", quality::run), ("passive", passive::run), ("continuity", continuity::run), ("colour", colour::run)];
 
 fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);

@@ -6,6 +6,7 @@
 //! | `gestures` | every gesture of the clips, at the frame where MediaPipe completes it |
 //! | `faces` | several faces, none, lost and found, I420, which way is which |
 //! | `matching` | one person and different people, with every embedding that is present; the anti-spoof network |
+//! | `passive` | passive liveness on a person, and on a print of them |
 //! | `portrait` | the demonstration's subject: its gestures complete, it stays the same person |
 //! | `continuity` | the same person or another one, loops and stills, interactions to either side |
 //! | `quality` | the frame checks on people; the glasses network |
@@ -23,6 +24,7 @@ mod faces;
 mod gestures;
 mod matching;
 mod parity;
+mod passive;
 mod portrait;
 mod quality;
 mod support;

@@ -27,8 +27,8 @@ mod texture;
 use serde::Serialize;
 
 use crate::face::Face;
-use crate::liveness::Finding;
 use crate::liveness::pixels::Pixels;
+use crate::liveness::{Finding, Verdict};
 use crate::picture::PictureView;
 use borders::Borders;
 use colour::Colour;
@@ -42,7 +42,7 @@ use texture::Texture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cue {
-    /// How far the tallest line in the spectrum of the face stands out, in nepers; more is worse.
+    /// How far the tallest line in the spectrum of the face stands out beyond what is natural, in nepers; more is worse.
     Spectrum,
     /// Share 0..1 of face pixels that are flat; more is worse.
     Texture,
@@ -86,10 +86,10 @@ pub enum Network {
 /// What was seen so far. Nothing biometric: it may be told and logged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Verdict, and score 0..1: 1 is live.
+    /// Verdict, and score 0..1: 1 is live. Inconclusive below [`LEAST_QUALITY`], whatever the score.
     #[serde(flatten)]
     pub finding: Finding,
-    /// 0..1: how much of the possible evidence there was.
+    /// 0..1: the share of cues that could tell, less in the first second.
     pub quality: f32,
     /// Whether the network took part.
     pub network: Network,
@@ -99,10 +99,12 @@ pub struct Report {
     pub cues: [Evidence; CUES.len()],
 }
 
+/// Quality below which the verdict is left open: a single picture has a score and no more.
+pub const LEAST_QUALITY: f32 = 0.25;
 /// Frames after which more do not make it better: a second of video at 15 frames a second.
 const SETTLED: f32 = 15.0;
 
-/// The cues of one person in front of one camera. About 100 kB.
+/// The cues of one person in front of one camera, about 200 kB: start a new one when the face or the camera changes.
 pub struct Passive {
     spectrum: Spectrum,
     texture: Texture,
@@ -150,23 +152,9 @@ impl Passive {
         if let Some(logit) = network {
             self.network(logit);
         }
-        self.look(picture, face);
-    }
-
-    /// What the anti-spoof network said about one of the frames.
-    pub fn network(&mut self, logit: f32) {
-        if let Some(logit) = Some(logit).filter(|logit| logit.is_finite() && self.looks_at(&[Cue::Network])) {
-            self.logits = (self.logits.0 + logit, self.logits.1 + 1);
-        }
-    }
-
-    fn look(&mut self, picture: &PictureView<'_>, face: &Face) {
         let (Some(pixels), Some(area)) = (Pixels::new(picture), FaceArea::of(face, picture)) else { return };
         let even = self.frames.is_multiple_of(2);
-        if even
-            && self.looks_at(&[Cue::Spectrum, Cue::Texture])
-            && area.square(&pixels, &mut self.square)
-        {
+        if even && self.looks_at(&[Cue::Spectrum, Cue::Texture]) && area.square(&pixels, &mut self.square) {
             if self.looks_at(&[Cue::Spectrum]) {
                 self.spectrum.observe(&self.square);
             }
@@ -190,6 +178,13 @@ impl Passive {
         self.frames += 1;
     }
 
+    /// What the anti-spoof network says about one of the frames, also later than the frame.
+    pub fn network(&mut self, logit: f32) {
+        if logit.is_finite() && self.looks_at(&[Cue::Network]) {
+            self.logits = (self.logits.0 + logit, self.logits.1 + 1);
+        }
+    }
+
     fn looks_at(&self, any: &[Cue]) -> bool {
         any.iter().any(|cue| self.looked_at.contains(cue))
     }
@@ -210,9 +205,14 @@ impl Passive {
     pub fn report(&self) -> Report {
         let cues = CUES.map(|cue| fusion::calibration(cue).evidence(cue, self.value(cue)));
         let told = cues.iter().filter(|evidence| evidence.value.is_some()).count() as f32 / CUES.len() as f32;
+        let quality = told * (self.frames as f32 / SETTLED).min(1.0);
+        let mut finding = fusion::judge(&cues);
+        if quality < LEAST_QUALITY {
+            finding.verdict = Verdict::Inconclusive;
+        }
         Report {
-            finding: fusion::judge(&cues),
-            quality: told * (self.frames as f32 / SETTLED).min(1.0),
+            finding,
+            quality,
             network: if self.logits.1 > 0 { Network::Present } else { Network::Absent },
             frames: self.frames,
             cues,

@@ -83,7 +83,8 @@ impl Thumbnail {
                         row.clear();
                         let pixels = p.data.get(source * p.stride..)?.get(..3 * p.width)?;
                         // BT.601 in 256ths, in the range of video.
-                        let luma = |c: &[u8]| 16 + (66 * u32::from(c[0]) + 129 * u32::from(c[1]) + 25 * u32::from(c[2])) / 256;
+                        let luma =
+                            |c: &[u8]| 16 + (66 * u32::from(c[0]) + 129 * u32::from(c[1]) + 25 * u32::from(c[2])) / 256;
                         row.extend(pixels.chunks_exact(3).map(|c| luma(c) as u8));
                         add_row(&row, factor, &mut sums)?;
                     }
