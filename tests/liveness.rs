@@ -46,16 +46,22 @@ async fn colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording() 
     let settings: Vec<_> = QUICK.into_iter().chain(settings).collect();
     let service = service::start(&settings).await;
 
-    let lit = Lit::read(&person);
-    let (heard, status) = verify(&service, &controller, "lit", |options| {
-        options.on_frame = Some(lit.screen());
-        options.size = None;
-        options.framerate = 15;
-        options.source = lit.camera(Scene::laptop(80.0));
-    })
-    .await;
-    assert_eq!(status["checks"]["colour_challenge"]["verdict"], "passed", "{status}");
-    assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{status}");
+    // On a machine that is short of time too few frames come through: that is inconclusive, and tried again.
+    for attempt in ["lit", "lit-again", "lit-once-more"] {
+        let lit = Lit::read(&person);
+        let (heard, status) = verify(&service, &controller, attempt, |options| {
+            options.on_frame = Some(lit.screen());
+            options.size = None;
+            options.framerate = 15;
+            options.source = lit.camera(Scene::laptop(80.0));
+        })
+        .await;
+        assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{status}");
+        if status["checks"]["colour_challenge"]["verdict"] == "passed" {
+            break;
+        }
+        assert_ne!(attempt, "lit-once-more", "the colours are never found: {status}");
+    }
 
     let (heard, status) = verify(&service, &controller, "recording", |options| {
         options.size = None;
