@@ -22,7 +22,7 @@ const DISTANCE: f64 = 1.6;
 pub fn turned(paper: &Frame, seconds: f64, period: f64, angle: f64, bend: f64) -> Footage {
     let frames = (0..(seconds * RATE) as usize).map(|index| {
         let t = index as f64 / RATE;
-        let side = if (t / period) as usize % 2 == 0 { 1.0 } else { -1.0 };
+        let side = if ((t / period) as usize).is_multiple_of(2) { 1.0 } else { -1.0 };
         let yaw = side * angle * (1.0 - (TAU * t / period).cos()) / 2.0;
         // A hand is never still.
         let sway = [0.02 * (1.3 * t).sin(), 0.015 * (1.9 * t + 1.0).sin(), 0.02 * (0.9 * t).sin()];
