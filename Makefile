@@ -15,7 +15,7 @@ CLIP ?= $(firstword $(wildcard ../shared/assets/lp_d12.mp4) assets/demo/astronau
 .DEFAULT_GOAL := help
 # One apt and one cargo at a time; each of them is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup setup-test models build demo run test test-python test-long check-container lint bench clean
+.PHONY: help setup setup-test models build demo run test test-python test-long check-container lint bench evaluate clean
 
 help: ## this list
 	@echo "vision-service: verifies in a WebRTC call that a person is live and is who they claim to be"
@@ -69,6 +69,9 @@ bench: build models setup-test ## print the figures of docs/performance.md (CLIP
 	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)"
 	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)" --room mediasoup
 
+evaluate: models setup-test ## false accepts and false rejects of the liveness checks: the tables of docs/liveness.md (PART=quality)
+	$(CARGO) run -p vision-models --example evaluate $(LOCKED) -- ../shared --plots evaluation $(PART)
+
 clean: ## remove what was built; the models stay
 	$(CARGO) clean
-	rm -rf demo-out
+	rm -rf demo-out evaluation

@@ -176,6 +176,23 @@ async fn the_demo_verifies_its_portrait_and_leaves_a_contact_sheet() {
     assert!(sheet.width() > 1000 && sheet.height() > 600);
 }
 
+#[tokio::test]
+async fn the_demos_portrait_is_refused_by_the_profile_strict() {
+    let _turn = serial().await;
+    let scratch = Scratch::new("cli-demo-strict");
+    let out = scratch.0.clone();
+    let output = tokio::task::spawn_blocking(move || {
+        // What the portrait wears is not the question here.
+        let settings =
+            ["--set", "liveness.profile=strict", "--set", "liveness.glasses=off", "--set", "flow.starting=1s"];
+        program().arg("demo").args(settings).arg("--out").arg(out).output().unwrap()
+    })
+    .await
+    .unwrap();
+    let said = text(&output.stdout);
+    assert!(!output.status.success() && said.contains("spoof_suspected"), "{said}\n{}", text(&output.stderr));
+}
+
 /// Gestures that the service sees in each clip, against MediaPipe's, both as (id, frame).
 #[test]
 fn analyze_finds_the_gestures_that_mediapipe_finds() {

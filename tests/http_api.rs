@@ -130,6 +130,9 @@ async fn health_tells_models_provider_and_load() {
     assert!(health["codecs"][0]["decoder"].as_str().unwrap().ends_with("dec"), "{health}");
     let ids: Vec<_> = health["models"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     assert!(ids.contains(&"face_detector"), "{ids:?}");
+    assert_eq!(health["liveness"]["frozen_stream"], "enforce", "{health}");
+    let present = if ids.contains(&"face_antispoof") { "present" } else { "absent" };
+    assert_eq!(health["antispoof_network"], present, "{health}");
     service.stop().await;
 }
 

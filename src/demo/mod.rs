@@ -2,7 +2,8 @@
 //!
 //! The service, the controller of the walk-through, and a simulated subject that sends real WebRTC video: an animated
 //! portrait of the picture that the controller lends as the reference. Such a subject is a presentation attack by
-//! construction; the demo works because gestures are all that this version asks for.
+//! construction; it passes because the checks that see through it are not enforced by default, and `frozen_stream`, which is, only
+//! observes here. `LIVENESS_PROFILE=strict` refuses it.
 //!
 //! | file | what |
 //! |---|---|
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use vision_core::liveness::{Check, Mode};
 
 use crate::app::{AppError, Application};
 use crate::config::{Config, Http};
@@ -146,6 +148,9 @@ fn demo_config(mut config: Config) -> Config {
         demo: false,
     };
     config.notices.clear();
+    // Between its gestures a portrait stands still.
+    config.liveness.modes = config.liveness.modes.with(Check::FrozenStream, Mode::Observe);
+    say("the subject is an animated picture, an attack: the check frozen_stream only observes");
     config.ice.loopback = true;
     let (able, unable): (Vec<_>, Vec<_>) =
         config.challenge.gestures.into_iter().partition(|id| vision_core::portrait::Performance::gesture(id).is_some());

@@ -1,8 +1,11 @@
 //! `GET /health`: can this instance verify people, and how busy is it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use vision_core::liveness::passive::Network;
+use vision_core::liveness::{CHECKS, Check, Mode};
 use vision_models::runtime::RuntimeInfo;
 use warp::http::StatusCode;
 use warp::{Filter, Rejection};
@@ -22,6 +25,10 @@ struct Health<'a> {
     codecs: Vec<CodecElements>,
     models: Vec<Model>,
     matcher: &'static str,
+    /// What every liveness check's finding leads to.
+    liveness: BTreeMap<Check, Mode>,
+    /// Whether passive liveness has its network: `present` or `absent`.
+    antispoof_network: Network,
     running_flows: usize,
     max_flows: usize,
 }
@@ -48,6 +55,8 @@ fn answer(services: &Services) -> Reply {
         codecs: CodecElements::in_use(),
         models: info.models.iter().filter(|m| m.in_use).map(|m| Model { id: m.id, licence: m.licence }).collect(),
         matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
+        liveness: CHECKS.into_iter().map(|check| (check, services.config.liveness.modes.of(check))).collect(),
+        antispoof_network: if info.antispoof { Network::Present } else { Network::Absent },
         running_flows,
         max_flows,
     };

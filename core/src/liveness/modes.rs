@@ -41,6 +41,11 @@ impl Modes {
         }))
     }
 
+    /// The same but for one check.
+    pub fn with(self, check: Check, mode: Mode) -> Self {
+        Self::new(Profile::Default, |c| Some(if c == check { mode } else { self.of(c) }))
+    }
+
     /// The mode of a check.
     pub fn of(&self, check: Check) -> Mode {
         self.0[check as usize]
@@ -79,6 +84,8 @@ mod tests {
         let lenient: Vec<_> = CHECKS.into_iter().filter(|c| strict.of(*c) != Mode::Enforce).collect();
         assert_eq!(lenient, [Check::InjectionHints]);
         assert_eq!(strict.of(Check::InjectionHints), Mode::Observe);
+        assert_eq!(strict.with(Check::Glasses, Mode::Off).of(Check::Glasses), Mode::Off);
+        assert_eq!(strict.with(Check::Glasses, Mode::Off).of(Check::ColourChallenge), Mode::Enforce);
         let forced = Modes::new(Profile::Strict, |_| Some(Mode::Enforce));
         assert_eq!(forced.of(Check::InjectionHints), Mode::Observe, "never more");
         assert!(!Modes::new(Profile::Strict, |_| Some(Mode::Off)).looks_at(Check::InjectionHints));

@@ -30,7 +30,8 @@ struct Context {
 /// A part: its name, and what it prints, as Markdown.
 type Part = (&'static str, fn(&mut Context) -> Result<(), AnyError>);
 
-const PARTS: &[Part] = &[("quality", quality::run), ("passive", passive::run), ("continuity", continuity::run), ("colour", colour::run)];
+const PARTS: &[Part] =
+    &[("quality", quality::run), ("passive", passive::run), ("continuity", continuity::run), ("colour", colour::run)];
 
 fn main() -> Result<(), AnyError> {
     let mut arguments = std::env::args().skip(1);
