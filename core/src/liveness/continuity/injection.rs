@@ -80,7 +80,8 @@ impl InjectionRisk {
     }
 }
 
-/// Names of programs that appear as cameras, in lower case; part of the label is enough. From the programs' own manuals.
+/// Names of programs that appear as cameras, in lower case; part of the label is enough. A list by hand,
+/// never complete.
 const VIRTUAL_CAMERAS: [&str; 27] = [
     "obs virtual",
     "obs-camera",
@@ -125,7 +126,7 @@ pub fn is_virtual_camera(label: &str) -> bool {
 const KEPT: usize = 300;
 /// Before so many frames nothing is said of timing.
 const LEAST_FRAMES: usize = 60;
-/// Cameras' time stamps scatter by a millisecond and more; a file's do not.
+/// A file's time stamps do not scatter; a camera's should, by a millisecond or so. Not measured on cameras.
 const EVEN: Duration = Duration::from_micros(300);
 /// A frame is part of a burst when it comes within this share of the usual interval.
 const BURST: f64 = 0.2;

@@ -13,8 +13,7 @@ use super::super::{Finding, Verdict};
 
 /// The least time from an instruction to the beginning of what it asks for.
 ///
-/// Pressing a key at the sight of a known stimulus takes 190 to 250 ms, a choice among a few longer by 150 ms for every
-/// doubling of the choices (Hick 1952; Luce, *Response Times*, 1986). An instruction in words and a picture has to be
+/// Pressing a key at the sight of a known stimulus takes about 200 to 250 ms by the textbooks, a choice among several longer. An instruction in words and a picture has to be
 /// read, head and lids have to move, and the way through the call adds 50 ms and more each way. 250 ms is below what any
 /// subject can do, and above what chance gives a recording that blinks just then.
 pub const LEAST_REACTION: Duration = Duration::from_millis(250);
@@ -120,7 +119,7 @@ impl Reactions {
 
     /// Standard deviation of the reaction times over their mean; none for fewer than three.
     ///
-    /// People scatter by 0.15 and more even when one simple stimulus is repeated, and by far more over different gestures.
+    /// People should scatter by a tenth and more, and over different gestures by far more; not measured here.
     /// A program that waits the same time before each is at the few hundredths that frames and network add. A hint for
     /// [`injection`](super::injection), never more.
     pub fn scatter(&self) -> Option<f32> {
