@@ -93,7 +93,7 @@ impl GlassesDetector {
         cues: &GlassesCues,
     ) -> Result<Glasses, GlassesError> {
         Ok(match (cues.glasses(), self.score(picture, face)?) {
-            (Glasses::SunGlasses, _) => Glasses::SunGlasses,
+            (Some(Glasses::SunGlasses), _) => Glasses::SunGlasses,
             (_, logit) if logit < LIMIT => Glasses::EyeGlasses,
             _ => Glasses::NoGlasses,
         })

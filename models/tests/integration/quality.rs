@@ -17,7 +17,7 @@ struct Cues;
 
 impl Models for Cues {
     fn glasses(&mut self, _face: &Face, aligned: &AlignedFace<'_>) -> Option<Glasses> {
-        Some(GlassesCues::of(aligned).glasses())
+        GlassesCues::of(aligned).glasses()
     }
 
     fn liveness(&mut self, _face: &Face, _aligned: &AlignedFace<'_>) -> Option<Liveness> {

@@ -14,7 +14,7 @@
 //!
 //! impl Models for Networks {
 //!     fn glasses(&mut self, _face: &Face, aligned: &AlignedFace<'_>) -> Option<Glasses> {
-//!         Some(GlassesCues::of(aligned).glasses()) // or the network's answer
+//!         GlassesCues::of(aligned).glasses() // or the network's answer
 //!     }
 //!
 //!     fn liveness(&mut self, _face: &Face, _aligned: &AlignedFace<'_>) -> Option<Liveness> {

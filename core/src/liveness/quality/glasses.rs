@@ -1,8 +1,8 @@
 //! Glasses, as far as they are seen without a network, and a vote over frames.
 //!
-//! Sunglasses are told reliably: both eyes are far darker than the cheeks. Eyeglasses are told by the lines that frames draw over
-//! the bridge of the nose and below the eyes; thin frames, and wrinkles that look like them, are where this guesses. Where it
-//! matters, let the network of `vision-models` look ([`Glasses`] is the answer of both).
+//! Sunglasses make both eyes far darker than the cheeks. Eyeglasses draw lines over the bridge of the nose and below the
+//! eyes; so do wrinkles, and thin frames draw faint ones: then there is no answer. Where one is needed, let the network of
+//! `vision-models` look.
 
 use std::collections::VecDeque;
 
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::aligned::{AlignedFace, EYE_DISTANCE, Levels, SIDE};
 use super::sigmoid;
+use crate::liveness::{Finding, Mode, Verdict};
 
 /// What a face wears. The names are those of LUNA PASS's setting, without the prefix `GlassesEstimation.`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,11 +36,24 @@ pub enum GlassesMode {
     Error,
 }
 
+impl From<GlassesMode> for Mode {
+    fn from(mode: GlassesMode) -> Self {
+        match mode {
+            GlassesMode::Off => Self::Off,
+            GlassesMode::WarningOnly => Self::Observe,
+            GlassesMode::Error => Self::Enforce,
+        }
+    }
+}
+
 /// Where the eyes are in the patch: level, their middles this far from the left and from the top.
 const EYES: [f32; 2] = [SIDE as f32 / 2.0 - EYE_DISTANCE / 2.0, SIDE as f32 / 2.0 + EYE_DISTANCE / 2.0];
 const EYE_LINE: f32 = 0.37 * SIDE as f32 - 0.5;
 /// Luma of an eye's region over that of the cheeks below which a lens is dark: eyes have 0.66 and more, dark lenses 0.25.
 const DARK_LENS: f32 = 0.45;
+/// From which probability on there is a frame, and up to which there is none. Between them are thin frames and wrinkles.
+const FRAME: f32 = 0.9;
+const NO_FRAME: f32 = 0.2;
 
 /// What the picture itself says about glasses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,12 +92,14 @@ impl GlassesCues {
         sigmoid(1.92 * (self.bridge + 0.003).ln() + 1.26 * (self.rims + 0.003).ln() + 11.98, 1.0)
     }
 
-    /// The most probable answer.
-    pub fn glasses(&self) -> Glasses {
-        match self {
-            _ if self.eyes < DARK_LENS => Glasses::SunGlasses,
-            _ if self.frame() > 0.5 => Glasses::EyeGlasses,
-            _ => Glasses::NoGlasses,
+    /// The answer, where the picture alone gives one: dark lenses, or a frame with a probability above [`FRAME`] or below
+    /// [`NO_FRAME`].
+    pub fn glasses(&self) -> Option<Glasses> {
+        match self.frame() {
+            _ if self.eyes < DARK_LENS => Some(Glasses::SunGlasses),
+            frame if frame > FRAME => Some(Glasses::EyeGlasses),
+            frame if frame < NO_FRAME => Some(Glasses::NoGlasses),
+            _ => None,
         }
     }
 }
@@ -110,7 +126,7 @@ fn line(face: &AlignedFace<'_>, x: f32, half: f32, [top, bottom]: [f32; 2]) -> f
 /// The answers of the last frames: one frame says little, the majority of some is the answer.
 #[derive(Clone, Debug)]
 pub struct GlassesVote {
-    last: VecDeque<Glasses>,
+    last: VecDeque<Option<Glasses>>,
     frames: usize,
 }
 
@@ -120,8 +136,8 @@ impl GlassesVote {
         Self { last: VecDeque::new(), frames: frames.max(1) }
     }
 
-    /// What a frame showed.
-    pub fn add(&mut self, glasses: Glasses) {
+    /// What a frame showed; `None` where that could not be told.
+    pub fn add(&mut self, glasses: Option<Glasses>) {
         if self.last.len() == self.frames {
             self.last.pop_front();
         }
@@ -130,10 +146,22 @@ impl GlassesVote {
 
     /// What more than half of the frames showed; `None` before there are enough of them, and where none has the majority.
     pub fn result(&self) -> Option<Glasses> {
-        let count = |glasses: Glasses| self.last.iter().filter(|seen| **seen == glasses).count();
-        let majority = |glasses: &Glasses| 2 * count(*glasses) > self.frames;
+        let count = |glasses: Glasses| self.last.iter().filter(|seen| **seen == Some(glasses)).count();
         let all = [Glasses::NoGlasses, Glasses::EyeGlasses, Glasses::SunGlasses];
-        all.into_iter().find(majority).filter(|_| self.last.len() == self.frames)
+        all.into_iter().find(|glasses| 2 * count(*glasses) > self.frames).filter(|_| self.last.len() == self.frames)
+    }
+
+    /// The result as a finding of the check, where `allowed` may be worn (the original allows nothing but no glasses).
+    /// The score is the share of the frames with an answer whose answer is allowed.
+    pub fn finding(&self, allowed: &[Glasses]) -> Finding {
+        let verdict = match self.result() {
+            None => Verdict::Inconclusive,
+            Some(glasses) if allowed.contains(&glasses) => Verdict::Passed,
+            Some(_) => Verdict::Failed,
+        };
+        let answers = self.last.iter().flatten().count();
+        let good = self.last.iter().flatten().filter(|glasses| allowed.contains(glasses)).count();
+        Finding { verdict, score: (answers > 0).then(|| good as f32 / answers as f32) }
     }
 }
 
@@ -143,25 +171,35 @@ mod tests {
 
     #[test]
     fn a_majority_of_the_last_frames_is_the_answer() {
+        use Glasses::{EyeGlasses, NoGlasses, SunGlasses};
+        use Verdict::{Failed, Inconclusive, Passed};
         let mut vote = GlassesVote::new(3);
-        for (seen, result) in [
-            (Glasses::EyeGlasses, None),
-            (Glasses::EyeGlasses, None),
-            (Glasses::NoGlasses, Some(Glasses::EyeGlasses)),
-            (Glasses::SunGlasses, None),
-            (Glasses::SunGlasses, Some(Glasses::SunGlasses)),
+        assert_eq!(vote.finding(&[NoGlasses]), Finding { verdict: Inconclusive, score: None });
+        for (seen, result, verdict, score) in [
+            (Some(EyeGlasses), None, Inconclusive, 0.0),
+            (Some(EyeGlasses), None, Inconclusive, 0.0),
+            (Some(NoGlasses), Some(EyeGlasses), Failed, 1.0 / 3.0),
+            (None, None, Inconclusive, 0.5),
+            (Some(NoGlasses), Some(NoGlasses), Passed, 1.0),
+            (Some(SunGlasses), None, Inconclusive, 0.5),
+            (Some(SunGlasses), Some(SunGlasses), Failed, 1.0 / 3.0),
         ] {
             vote.add(seen);
             assert_eq!(vote.result(), result);
+            assert_eq!(vote.finding(&[NoGlasses]), Finding { verdict, score: Some(score) });
         }
+        assert_eq!(vote.finding(&[NoGlasses, SunGlasses]).verdict, Passed);
     }
 
     #[test]
     fn settings_have_the_originals_names() {
-        for (mode, name) in
-            [(GlassesMode::Off, "OFF"), (GlassesMode::WarningOnly, "WARNING_ONLY"), (GlassesMode::Error, "ERROR")]
-        {
+        for (mode, name, check) in [
+            (GlassesMode::Off, "OFF", Mode::Off),
+            (GlassesMode::WarningOnly, "WARNING_ONLY", Mode::Observe),
+            (GlassesMode::Error, "ERROR", Mode::Enforce),
+        ] {
             assert_eq!(serde_json::to_value(mode).unwrap(), name);
+            assert_eq!(Mode::from(mode), check);
         }
         assert_eq!(serde_json::to_value(Glasses::SunGlasses).unwrap(), "SunGlasses");
     }
@@ -169,8 +207,9 @@ mod tests {
     #[test]
     fn a_dark_lens_is_sunglasses_whatever_its_frame() {
         let cues = GlassesCues { eyes: 0.3, bridge: 0.0, rims: 0.0 };
-        assert_eq!(cues.glasses(), Glasses::SunGlasses);
-        assert_eq!(GlassesCues { eyes: 0.9, ..cues }.glasses(), Glasses::NoGlasses);
-        assert_eq!(GlassesCues { eyes: 0.9, bridge: 0.1, rims: 0.04 }.glasses(), Glasses::EyeGlasses);
+        assert_eq!(cues.glasses(), Some(Glasses::SunGlasses));
+        assert_eq!(GlassesCues { eyes: 0.9, ..cues }.glasses(), Some(Glasses::NoGlasses));
+        assert_eq!(GlassesCues { eyes: 0.9, bridge: 0.025, rims: 0.015 }.glasses(), None);
+        assert_eq!(GlassesCues { eyes: 0.9, bridge: 0.1, rims: 0.04 }.glasses(), Some(Glasses::EyeGlasses));
     }
 }
