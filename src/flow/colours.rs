@@ -36,30 +36,35 @@ pub struct Colours {
     edges: Vec<Duration>,
     /// The steps shown so far; 0 is the announcement.
     step: usize,
+    /// When the present step began.
+    changed: Instant,
 }
 
 impl Colours {
     /// Announced `now`. `random` is the operating system's.
     pub fn begin<E>(now: Instant, random: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
         let sequence = Sequence::draw(random)?;
-        Ok(Self { sequence, begun: now, observer: Observer::default(), edges: Vec::with_capacity(STEPS + 1), step: 0 })
+        let (observer, edges) = (Observer::default(), Vec::with_capacity(STEPS + 1));
+        Ok(Self { sequence, begun: now, observer, edges, step: 0, changed: now })
     }
 
-    /// When the next change is due; none after the last.
+    /// When the next change is due; none after the last. A change that was late makes the next one late, too: no step may be
+    /// shorter than it is drawn to be, for the sake of whom flashes harm.
     pub fn next_change(&self) -> Option<Instant> {
-        let edge = |step: usize| self.begun + ANNOUNCED + STEP * (step as u32);
-        let end = self.begun + ANNOUNCED + Sequence::LENGTH;
-        match self.step {
-            // the announcement, then grey, the colours, grey
-            step if step <= STEPS + 2 => Some(edge(step).min(end)),
-            step if step == STEPS + 3 => Some(end + Observer::AFTERGLOW),
-            _ => None,
-        }
+        let lasts = match self.step {
+            0 => ANNOUNCED,
+            // grey, the colours, grey
+            step if step <= STEPS + 2 => STEP,
+            step if step == STEPS + 3 => Observer::AFTERGLOW,
+            _ => return None,
+        };
+        Some(self.changed + lasts)
     }
 
     /// What is shown from `now` on; to be called when a change is due, and the picture goes out at once.
     pub fn change(&mut self, now: Instant) -> Shown {
         self.step += 1;
+        self.changed = now;
         // Steps: 1 is grey, 2 to STEPS + 1 are the colours, then grey again, then nothing.
         if (2..=STEPS + 2).contains(&self.step) {
             self.edges.push(now.saturating_duration_since(self.begun));
@@ -123,6 +128,15 @@ mod tests {
         assert_eq!(changes.last(), Some(&(ANNOUNCED + Sequence::LENGTH + Observer::AFTERGLOW)));
         assert!(changes[STEPS + 3] < LIMIT);
         assert!(colours.judge(0.04).is_some(), "without a frame too");
+    }
+
+    #[test]
+    fn a_late_change_shortens_no_step() {
+        let mut colours = Colours::begin(Instant::now(), getrandom::fill).unwrap();
+        colours.change(colours.next_change().unwrap());
+        let late = colours.next_change().unwrap() + Duration::from_millis(200);
+        colours.change(late);
+        assert_eq!(colours.next_change(), Some(late + STEP));
     }
 
     #[test]

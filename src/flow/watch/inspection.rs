@@ -38,7 +38,7 @@ pub struct Inspected {
 /// What can be said of a face without networks.
 pub(super) struct Appearance {
     pub quality: Quality,
-    pub glasses: Glasses,
+    pub glasses: Option<Glasses>,
 }
 
 impl Inspection {
