@@ -258,6 +258,8 @@ fn analyze_speaks_json_and_draws() {
         "roll",
         "blendshapes",
         "warnings",
+        "quality",
+        "checks",
         "gestures_completed",
     ] {
         assert!(frame.get(key).is_some(), "{key} is missing in {frame}");
@@ -275,6 +277,18 @@ fn analyze_speaks_json_and_draws() {
     assert!(text(&output.stdout).contains("blink: completed 1 times"), "{}", text(&output.stdout));
     let svg = std::fs::read_to_string(&plot).unwrap();
     assert!(svg.starts_with("<svg") && svg.contains("turnLeft") && svg.contains("eyeBlinkLeft"));
+    for check in ["check passive_liveness", "check frozen_stream", "check identity_continuity"] {
+        assert!(svg.contains(check), "{check} is not drawn");
+    }
+    let output = program().args(["analyze", "--json"]).arg(&clip).output().unwrap();
+    let lines: Vec<Value> = text(&output.stdout).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let (summary, frame) = (&lines[lines.len() - 1]["summary"], &lines[lines.len() - 2]);
+    for measure in ["blur", "light", "darkness", "illumination", "specularity", "ags", "mouth"] {
+        let score = frame["quality"][measure].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&score), "{measure} is {score}");
+    }
+    assert_eq!(summary["checks"]["frozen_stream"]["verdict"], "passed", "{summary}");
+    assert_eq!(frame["checks"], summary["checks"], "the last frame's are those of the file");
 
     let output = program().args(["analyze", "--gestures", "wink"]).arg(&clip).output().unwrap();
     assert!(text(&output.stderr).contains("wink"));

@@ -107,6 +107,17 @@ pub enum Verdict {
     Inconclusive,
 }
 
+impl Verdict {
+    /// As in results.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// What a check saw. Nothing biometric: it may be told and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Finding {
@@ -124,6 +135,9 @@ mod tests {
     fn names_are_the_serialised_ones() {
         for check in CHECKS {
             assert_eq!(serde_json::to_value(check).unwrap(), check.as_str());
+        }
+        for verdict in [Verdict::Passed, Verdict::Failed, Verdict::Inconclusive] {
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.as_str());
         }
     }
 }

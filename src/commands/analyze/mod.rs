@@ -1,7 +1,8 @@
 //! `vision-service analyze FILE`: what the networks see in a video or picture, frame by frame.
 //!
-//! The same networks, tracking and gesture engine as in a call, on the unmirrored picture.
+//! The same networks, tracking, gesture engine and liveness checks as in a call, on the unmirrored picture.
 
+mod checks;
 mod decode;
 mod report;
 
@@ -15,6 +16,7 @@ use vision_models::landmarker::{Landmarker, LandmarkerError, Tracker, TrackerOpt
 use vision_models::manifest::{ManifestError, ModelFolder};
 use vision_models::runtime::{Runtime, RuntimeError};
 
+use self::checks::{Checks, ChecksError};
 use self::decode::{DecodeError, Frames};
 use self::report::{FrameReport, Signal, Summary};
 use crate::config::Config;
@@ -46,6 +48,8 @@ pub enum AnalyzeError {
     #[error(transparent)]
     Landmarker(#[from] LandmarkerError),
     #[error(transparent)]
+    Checks(#[from] ChecksError),
+    #[error(transparent)]
     Gestures(#[from] GestureError),
     #[error("there is no gesture `{0}`; known are {1}")]
     UnknownGesture(String, String),
@@ -72,6 +76,7 @@ pub fn run(config: &Config, arguments: Arguments, out: &mut impl Write) -> Resul
     let begin = Instant::now();
     let mut watch = GestureWatch::new(gestures.iter().cloned(), begin);
     let mut signals = Signal::of_gestures(&gestures);
+    let mut checks = Checks::new(&runtime, &folder)?;
     let mut summary = Summary::new(&arguments.file, runtime.provider().name());
     let mut frames = Frames::open(&arguments.file, arguments.pictures)?;
     let mut progress = Progress::new(!arguments.json);
@@ -90,7 +95,13 @@ pub fn run(config: &Config, arguments: Arguments, out: &mut impl Write) -> Resul
         for signal in &mut signals {
             signal.record(pts, seen.as_ref(), &completed);
         }
-        let report = FrameReport::new(summary.frames, pts, &analysis, &config.position, &completed);
+        let mut report = FrameReport::new(summary.frames, pts, &analysis, &config.position, &completed);
+        if arguments.pictures {
+            report.quality = analysis.face.as_ref().and_then(|face| Checks::quality(&view, face));
+        } else {
+            report.quality = checks.frame(&view, &analysis, pts)?;
+            report.checks = checks.findings();
+        }
         if arguments.json {
             serde_json::to_writer(&mut *out, &report).map_err(std::io::Error::from)?;
             writeln!(out)?;
@@ -99,9 +110,13 @@ pub fn run(config: &Config, arguments: Arguments, out: &mut impl Write) -> Resul
         progress.frame(summary.frames, pts);
     }
     progress.end();
+    if !arguments.pictures {
+        summary.checks = checks.findings();
+    }
     if let Some(path) = &arguments.plot {
         let title = format!("{}: signals of {} gestures", summary.file, gestures.len());
-        std::fs::write(path, Signal::plot(&title, signals)).map_err(|e| AnalyzeError::Plot(path.clone(), e))?;
+        std::fs::write(path, Signal::plot(&title, signals, checks.series()))
+            .map_err(|e| AnalyzeError::Plot(path.clone(), e))?;
     }
     summary.print(arguments.json, out)?;
     Ok(())

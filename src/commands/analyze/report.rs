@@ -10,8 +10,11 @@ use serde::Serialize;
 use vision_core::face::{Angles, BLENDSHAPE_NAMES, FrameAnalysis};
 use vision_core::gestures::definition::Condition;
 use vision_core::gestures::{Gesture, Signals, signal};
+use vision_core::liveness::{Check, Finding};
 use vision_core::plot::{self, Event, Series, Threshold};
 use vision_core::position::{PositionLimits, Warning};
+
+use super::checks::QualityReport;
 
 /// One frame. Coordinates are normalised by the picture's width and height, angles are radians.
 #[derive(Serialize)]
@@ -27,6 +30,10 @@ pub struct FrameReport {
     roll: Option<f32>,
     blendshapes: Option<BTreeMap<&'static str, f32>>,
     warnings: Vec<&'static str>,
+    /// How good the picture of the face is.
+    pub quality: Option<QualityReport>,
+    /// What the liveness checks have found up to this frame.
+    pub checks: BTreeMap<Check, Finding>,
     gestures_completed: Vec<String>,
 }
 
@@ -66,6 +73,8 @@ impl FrameReport {
             pitch: angles.map(|a| a.pitch),
             roll: angles.map(|a| a.roll),
             blendshapes: face.map(|f| BLENDSHAPE_NAMES.into_iter().zip(f.blendshapes).collect()),
+            quality: None,
+            checks: BTreeMap::new(),
             warnings: several.into_iter().chain(position).map(Warning::code).collect(),
             gestures_completed: completed.iter().map(|g| g.id.clone()).collect(),
         }
@@ -86,6 +95,8 @@ pub struct Summary {
     width: usize,
     height: usize,
     gestures: BTreeMap<String, usize>,
+    /// What the liveness checks have found.
+    pub checks: BTreeMap<Check, Finding>,
 }
 
 impl Summary {
@@ -101,6 +112,7 @@ impl Summary {
             width: 0,
             height: 0,
             gestures: BTreeMap::new(),
+            checks: BTreeMap::new(),
         }
     }
 
@@ -130,6 +142,10 @@ impl Summary {
         }
         if self.gestures.is_empty() {
             writeln!(out, "no gesture was completed")?;
+        }
+        for (check, finding) in &self.checks {
+            let score = finding.score.map_or_else(|| "no score".to_owned(), |score| format!("score {score:.2}"));
+            writeln!(out, "{}: {}, {score}", check.as_str(), finding.verdict.as_str())?;
         }
         Ok(())
     }
@@ -172,8 +188,8 @@ impl Signal {
         }
     }
 
-    /// All of them as SVG.
-    pub fn plot(title: &str, signals: Vec<Self>) -> String {
+    /// All of them as SVG, and what else there is.
+    pub fn plot(title: &str, signals: Vec<Self>, more: impl Iterator<Item = Series>) -> String {
         let series: Vec<_> = signals
             .into_iter()
             .map(|s| Series {
@@ -182,6 +198,7 @@ impl Signal {
                 points: s.points,
                 events: s.events,
             })
+            .chain(more)
             .collect();
         plot::svg(title, &series)
     }
