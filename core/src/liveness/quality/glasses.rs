@@ -92,8 +92,7 @@ impl GlassesCues {
         sigmoid(1.92 * (self.bridge + 0.003).ln() + 1.26 * (self.rims + 0.003).ln() + 11.98, 1.0)
     }
 
-    /// The answer, where the picture alone gives one: dark lenses, or a frame with a probability above [`FRAME`] or below
-    /// [`NO_FRAME`].
+    /// The answer, where the picture alone gives one: dark lenses, or a frame with a probability above 0.9 or below 0.2.
     pub fn glasses(&self) -> Option<Glasses> {
         match self.frame() {
             _ if self.eyes < DARK_LENS => Some(Glasses::SunGlasses),
