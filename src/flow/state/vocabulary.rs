@@ -102,7 +102,7 @@ pub enum Event<'a> {
     Shutdown,
     /// A part of the service failed.
     Fault,
-    /// Time passed: [`Machine::next_deadline`].
+    /// Time passed: [`Machine::next_deadline`](super::Machine::next_deadline).
     Tick,
 }
 
