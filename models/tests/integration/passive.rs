@@ -13,7 +13,8 @@ use crate::support::{Clip, landmarker, models, runtime, shared};
 /// Two seconds at 12.5 frames a second.
 const FRAMES: usize = 25;
 
-/// A frame as a sheet of paper that a hand moves: smaller, black grey and skin pale, with a white border, before a wall.
+/// A frame as a sheet of paper that a hand moves: smaller, black grey and skin pale, with a white border, before a
+/// wall.
 fn held(photograph: &RgbPicture, index: usize) -> RgbPicture {
     let (width, height, side) = (640_usize, 480_usize, 360.0);
     let scale = photograph.width as f32 / side;

@@ -1,14 +1,16 @@
 //! Borders of a screen or a sheet: straight edges around the face that move with it.
 //!
-//! On each of the four sides of the head the straightest long edge is looked for in a thumbnail: over lines up to 0.2 steep,
-//! longer than 1.2 faces, the mean of `clamp(g / 8, -1, 1)`, `g` the change of brightness in grey levels over two pixels
-//! across. 1 is an edge without a gap; what is curved, interrupted or faint stays below. Rooms have straight edges as well (doors,
-//! shelves), but seldom on all sides, and they stay when the head moves. So over pairs of frames about half a second apart
+//! On each of the four sides of the head the straightest long edge is looked for in a thumbnail: over lines up to 0.2
+//! steep, longer than 1.2 faces, the mean of `clamp(g / 8, -1, 1)`, `g` the change of brightness in grey levels over
+//! two pixels across. 1 is an edge without a gap; what is curved, interrupted or faint stays below. Rooms have straight
+//! edges as well (doors, shelves), but seldom on all sides, and they stay when the head moves. So over pairs of frames
+//! about half a second apart
 //!
 //! `with = 1 - sum (d_edge - d_face)^2 / sum d_face^2`, not below 0, `d` the motion across the edge;
 //!
-//! a side counts `straightness * (1 + with) / 2` (with = 0 where the face has not moved enough), and the value is the mean of the
-//! second and the third greatest of the four: 0 no border, 0.5 a frame that stays, 1 a frame that moves with the face.
+//! a side counts `straightness * (1 + with) / 2` (with = 0 where the face has not moved enough), and the value is the
+//! mean of the second and the third greatest of the four: 0 no border, 0.5 a frame that stays, 1 a frame that moves
+//! with the face.
 
 use std::collections::VecDeque;
 

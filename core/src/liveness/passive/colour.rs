@@ -1,13 +1,14 @@
 //! Colour and tones: the gamut of what shows the face.
 //!
-//! Ink on paper reflects 4 to 10 % of the light where it is black, a screen leaks and mirrors the room, and both show skin paler than
-//! it is. Exposure and white balance of the camera cannot bring that back. Over points of the face's box, in every frame:
+//! Ink on paper reflects 4 to 10 % of the light where it is black, a screen leaks and mirrors the room, and both show
+//! skin paler than it is. Exposure and white balance of the camera cannot bring that back. Over points of the face's
+//! box, in every frame:
 //!
 //! * *depth of black*: the darkest hundredth (pupils, nostrils, lashes, hair) over the median, in linear light;
 //! * *saturation*: mean of `hypot(Cb, Cr) / Y`.
 //!
-//! The value is the mean over frames of `ln(saturation / depth of black)`. Both parts depend on the person and on the light as
-//! well: dark skin has a low median, so a smaller depth; a foggy lens looks like paper. Never use it alone.
+//! The value is the mean over frames of `ln(saturation / depth of black)`. Both parts depend on the person and on the
+//! light as well: dark skin has a low median, so a smaller depth; a foggy lens looks like paper. Never use it alone.
 
 use super::sight::FaceArea;
 use crate::liveness::pixels::Pixels;

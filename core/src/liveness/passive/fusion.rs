@@ -1,19 +1,20 @@
 //! From what the cues measured to a verdict.
 //!
-//! Evidence is a log-likelihood ratio, live against attack, in nepers: `clamp(slope * (value - middle), -against, for_live)`, a
-//! logistic curve per cue, cut off so that no cue claims more certainty than a handful of clips can give. The sum over
-//! cues is the total (they are taken as independent, as in naive Bayes); the score is `1 / (1 + exp(-total))`.
+//! Evidence is a log-likelihood ratio, live against attack, in nepers: `clamp(slope * (value - middle), -against,
+//! for_live)`, a logistic curve per cue, cut off so that no cue claims more certainty than a handful of clips can give.
+//! The sum over cues is the total (they are taken as independent, as in naive Bayes); the score is `1 / (1 +
+//! exp(-total))`.
 //!
 //! The rule that no cue decides alone:
 //!
-//! * **Failed** only if the total is at most [`FAIL`] and stays below 0 without the cue that speaks strongest against the
-//!   subject;
-//! * **Passed** only if the total is at least [`PASS`], two cues or more could tell, and the total does not fall below 0 without
-//!   the cue that speaks strongest for them;
+//! * **Failed** only if the total is at most [`FAIL`] and stays below 0 without the cue that speaks strongest against
+//!   the subject;
+//! * **Passed** only if the total is at least [`PASS`], two cues or more could tell, and the total does not fall below
+//!   0 without the cue that speaks strongest for them;
 //! * else **Inconclusive**.
 //!
-//! So whatever one cue (the network is one) says, it neither fails a subject for whom the others sum up to 0 or more, nor
-//! passes one against whom they sum up to less than 0.
+//! So whatever one cue (the network is one) says, it neither fails a subject for whom the others sum up to 0 or more,
+//! nor passes one against whom they sum up to less than 0.
 
 use serde::Serialize;
 
@@ -51,11 +52,12 @@ pub struct Calibration {
 
 /// The curve in use.
 ///
-/// Of the cues as `evaluate passive` fits it on all people there; what is printed of them there is judged with curves fitted on
-/// the others. The network's is set by hand around its authors' clear case: a simulation need not look to it as attacks do.
+/// Of the cues as `evaluate passive` fits it on all people there; what is printed of them there is judged with curves
+/// fitted on the others. The network's is set by hand around its authors' clear case: a simulation need not look to it
+/// as attacks do.
 pub fn calibration(cue: Cue) -> Calibration {
     let [middle, slope] = match cue {
-        Cue::Spectrum => [0.1, -3.0],
+        Cue::Spectrum => [0.0, -5.3],
         Cue::Texture => [0.12, -6.2],
         Cue::Colour => [1.2, 0.8],
         Cue::Borders => [0.23, -5.1],
@@ -68,11 +70,12 @@ pub fn calibration(cue: Cue) -> Calibration {
 
 /// Most evidence for a living subject, and against.
 ///
-/// That there is no moire and no border proves little, since a good attack shows none: little evidence for. Texture
-/// depends on skin and light as much as on the medium: little evidence either way.
+/// That there is no moire proves nothing, and that there is no border proves little, since a good attack shows none.
+/// Texture depends on skin and light as much as on the medium: little evidence either way.
 pub fn limits(cue: Cue) -> [f32; 2] {
     match cue {
-        Cue::Spectrum | Cue::Borders => [0.5, 2.0],
+        Cue::Spectrum => [0.0, 2.0],
+        Cue::Borders => [0.5, 2.0],
         Cue::Texture => [1.0, 1.0],
         Cue::Colour | Cue::Motion | Cue::Network => [2.0, 2.0],
     }

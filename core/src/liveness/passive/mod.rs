@@ -42,7 +42,8 @@ use texture::Texture;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cue {
-    /// How far the tallest line in the spectrum of the face stands out beyond what is natural, in nepers; more is worse.
+    /// How far the tallest line in the spectrum of the face stands out beyond what is natural, in nepers; more is
+    /// worse.
     Spectrum,
     /// Share 0..1 of face pixels that are flat; more is worse.
     Texture,
@@ -144,10 +145,11 @@ impl Passive {
         }
     }
 
-    /// Looks at a frame and the face in it, in the order of time, 8 to 30 frames a second. `network`: the anti-spoof logit of
+    /// Looks at a frame and the face in it, in the order of time, about 15 a second. `network`: the anti-spoof logit of
     /// this frame, where it was asked (every third frame is plenty).
     ///
-    /// Cues take turns, so that a frame costs half of all of them. A picture whose planes are too short is not looked at.
+    /// Cues take turns, so that a frame costs half of all of them. A picture whose planes are too short is not looked
+    /// at.
     pub fn observe(&mut self, picture: &PictureView<'_>, face: &Face, network: Option<f32>) {
         if let Some(logit) = network {
             self.network(logit);

@@ -1,12 +1,14 @@
 //! Motion of the face against what is around it.
 //!
-//! A photograph in a hand moves as one piece: what carries the face carries its surroundings. A head in a room moves on its own. From
-//! frame to frame the motion of small cells of a thumbnail is measured (Lucas and Kanade, 1981, coarse to fine), a similarity is fitted
-//! to the cells of the face by least squares, and continued to the cells around the head. With `u` a cell's own motion there
-//! and `s` the continued one, means over cells, summed over frames in which the face moves:
+//! A photograph in a hand moves as one piece: what carries the face carries its surroundings. A head in a room moves on
+//! its own. From frame to frame the motion of small cells of a thumbnail is measured (Lucas and Kanade, 1981, coarse to
+//! fine), a similarity is fitted to the cells of the face by least squares, and continued to the cells around the head.
+//! With `u` a cell's own motion there and `s` the continued one, means over cells, summed over frames in which the face
+//! moves:
 //!
-//! `value = sum |u - s|^2 / (sum |u - s|^2 + 2 sum u.s)`, with the product not below 0: 0 where all is one piece, 1 where the
-//! surroundings stay or go their own way. A replayed video looks like life here, unless a hand shakes the screen.
+//! `value = sum |u - s|^2 / (sum |u - s|^2 + 2 sum u.s)`, with the product not below 0: 0 where all is one piece, 1
+//! where the surroundings stay or go their own way. A replayed video looks like life here, unless a hand shakes the
+//! screen.
 
 use super::sight::{FaceArea, Thumbnail};
 

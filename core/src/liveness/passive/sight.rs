@@ -30,8 +30,8 @@ impl FaceArea {
         sound.then_some(Self { centre, size })
     }
 
-    /// The luma of [`SQUARE`] x [`SQUARE`] pixels between eyes and mouth, row after row. False where the face is smaller than
-    /// that, or not wholly in the picture.
+    /// The luma of [`SQUARE`] x [`SQUARE`] pixels between eyes and mouth, row after row. False where the face is
+    /// smaller than that, or not wholly in the picture.
     pub fn square(&self, pixels: &Pixels<'_>, out: &mut Vec<f32>) -> bool {
         let side = SQUARE as f32;
         let corner = [self.centre[0], self.centre[1] + 0.05 * self.size[1]].map(|v| (v - side / 2.0).round());

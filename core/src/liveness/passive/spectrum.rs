@@ -1,14 +1,15 @@
 //! Moire, sub-pixel grids and halftone: lines in the spectrum of the face.
 //!
 //! The power spectrum of a natural picture falls smoothly, about as 1/f^2 (Field, 1987; van der Schaaf and van Hateren,
-//! 1996); an edge in it is a ridge through the origin. A screen's pixels or a print's raster, sampled by a camera, add waves of
-//! one direction and frequency: isolated peaks, which stay where they are when the picture moves (the phase changes, the power does
-//! not). So powers are averaged over frames (Welch, 1967): peaks stay, noise levels out.
+//! 1996); an edge in it is a ridge through the origin. A screen's pixels or a print's raster, sampled by a camera, add
+//! waves of one direction and frequency: isolated peaks, which stay where they are when the picture moves (the phase
+//! changes, the power does not). So powers are averaged over frames (Welch, 1967): peaks stay, noise levels out.
 //!
-//! In the windowed square (Hann) in the middle of the face, each bin's mean power is compared with the greatest in a ring of 3.2 to 5
-//! bins around it. The value is by how much the natural logarithm of the greatest such ratio exceeds 0.5: faces of the real clips
-//! reach 0.35, so 0 says no more than that nothing was seen. Left out are frequencies below
-//! 8/64 (the face itself), and what is near multiples of 1/8 in both directions, where video codecs leave their block grid.
+//! In the windowed square (Hann) in the middle of the face, each bin's mean power is compared with the greatest in a
+//! ring of 3.2 to 5 bins around it. The value is by how much the natural logarithm of the greatest such ratio exceeds
+//! 0.5: faces of the real clips reach 0.35, so 0 says no more than that nothing was seen. Left out are frequencies
+//! below 8/64 (the face itself), and what is near multiples of 1/8 in both directions, where video codecs leave their
+//! block grid.
 
 use std::sync::Arc;
 

@@ -1,10 +1,11 @@
 //! Micro-texture of the face: what paper, a second lens and a second sampling flatten.
 //!
-//! Local binary patterns (Ojala, Pietikäinen and Mäenpää, 2002) compare a pixel with its eight neighbours; their histogram tells
-//! prints from faces (Määttä, Hadid and Pietikäinen, "Face spoofing detection from single images using micro-texture
-//! analysis", 2011). Of that histogram one bin is left here, which survives a call's compression and needs no training: the share
-//! of pixels in the middle of the face without any brighter neighbour. It counts small spots and flats: a print's narrow
-//! range of tones has more of them, but so have dim pictures, and skin differs; hence a weak cue.
+//! Local binary patterns (Ojala, Pietikäinen and Mäenpää, 2002) compare a pixel with its eight neighbours; their
+//! histogram tells prints from faces (Määttä, Hadid and Pietikäinen, "Face spoofing detection from single images using
+//! micro-texture analysis", 2011). Of that histogram one bin is left here, which survives a call's compression and
+//! needs no training: the share of pixels in the middle of the face without any brighter neighbour. It counts small
+//! spots and flats: a print's narrow range of tones has more of them, but so have dim pictures, and skin differs; hence
+//! a weak cue.
 
 use super::sight::SQUARE as SIDE;
 

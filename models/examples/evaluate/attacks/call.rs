@@ -14,7 +14,8 @@ pub fn through_a_call(footage: &Footage) -> Result<Footage, AnyError> {
     let (size, rate) = (format!("{width}x{height}"), footage.rate.to_string());
     let raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p"];
     let encoder = ["-c:v", "libvpx", "-b:v", "500k", "-maxrate", "600k", "-bufsize", "500k", "-deadline", "realtime"];
-    let settings = ["-cpu-used", "6", "-lag-in-frames", "0", "-threads", "1", "-f", "ivf", "-"];
+    // A negative number is a speed; a positive one would follow the machine's, and no run be as the last.
+    let settings = ["-cpu-used", "-6", "-lag-in-frames", "0", "-threads", "1", "-f", "ivf", "-"];
     let mut encode = Command::new("ffmpeg");
     encode.args(["-v", "error"]).args(raw).args(["-s", &size, "-r", &rate, "-i", "-"]).args(encoder).args(settings);
     let ivf = through(&mut encode, footage.frames.iter().flat_map(|frame| frame.data.iter().copied()).collect())?;

@@ -46,12 +46,13 @@ impl Camera {
         self
     }
 
-    /// What is left of a fine pattern (a wave of `cycles` per video pixel across and down) after lens, pixel aperture, the sensor's
-    /// sampling, and averaging to a video pixel: its amplitude. What is finer than the sensor's pixels comes back as moire.
+    /// What is left of a fine pattern (a wave of `cycles` per video pixel across and down) after lens, pixel aperture,
+    /// the sensor's sampling, and averaging to a video pixel: its amplitude. What is finer than the sensor's pixels
+    /// comes back as moire.
     ///
     /// Red and blue are sampled at every second pixel (Bayer), so that they fold at half the frequency: the colours of
-    /// moire. The folded wave runs through the same values at the sensor's pixels, so that evaluating the pattern there is
-    /// enough: `phase` is what has to be added to its phase (in cycles) at video pixel `(x, y)`.
+    /// moire. The folded wave runs through the same values at the sensor's pixels, so that evaluating the pattern there
+    /// is enough: `phase` is what has to be added to its phase (in cycles) at video pixel `(x, y)`.
     pub fn wave(&self, cycles: [f32; 2], colour: usize, x: f32, y: f32) -> (f32, f32) {
         let every = if colour == 1 { 1.0 } else { 2.0 };
         let (mut amplitude, mut phase) = (1.0, 0.0);

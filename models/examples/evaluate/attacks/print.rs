@@ -1,8 +1,9 @@
 //! A print, held in a hand: paper white and ink black, ink's gamut, halftone, a sheet that bends and shines.
 //!
-//! Black ink on plain paper reflects about 4 to 9 % of the light, the paper 75 to 90 %; a print holds neither the depth nor
-//! the saturation of its original. The raster is that of a laser printer (106 to 150 lines an inch, cyan, magenta, yellow at 15, 75 and 0
-//! degrees) or, half of the time, so fine that no camera here resolves it (ink jet, photo paper).
+//! Black ink on plain paper reflects about 4 to 9 % of the light, the paper 75 to 90 %; a print holds neither the depth
+//! nor the saturation of its original. The raster is that of a laser printer (106 to 150 lines an inch, cyan, magenta,
+//! yellow at 15, 75 and 0 degrees) or, half of the time, so fine that no camera here resolves it (ink jet, photo
+//! paper).
 
 use std::f32::consts::TAU;
 

@@ -1,8 +1,9 @@
 //! Replay on a screen: the clip runs on a telephone, a tablet or a monitor.
 //!
 //! The screen's colours are emitted by stripes of red, green and blue, a third of a pixel wide, with dark gaps. What a
-//! camera makes of that grid follows from its frequency ([`Camera::wave`]). On top: the screen's own gamma and gamut, light that leaks,
-//! reflected light of the room, a lamp's reflection, backlight that falls off, and bands of a pulsed backlight.
+//! camera makes of that grid follows from its frequency ([`Camera::wave`]). On top: the screen's own gamma and gamut,
+//! light that leaks, reflected light of the room, a lamp's reflection, backlight that falls off, and bands of a pulsed
+//! backlight.
 
 use std::f32::consts::TAU;
 

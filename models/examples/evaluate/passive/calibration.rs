@@ -21,8 +21,9 @@ pub fn fit<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> Curves {
     })
 }
 
-/// The middle and the slope of the most likely logistic curve, with a little pull of the slope towards 0 (as if it were drawn from a
-/// normal distribution, of standard deviation 3 per standard deviation of the values): so few people separate too well.
+/// The middle and the slope of the most likely logistic curve, with a little pull of the slope towards 0 (as if it were
+/// drawn from a normal distribution, of standard deviation 3 per standard deviation of the values): so few people
+/// separate too well.
 fn logistic(told: &[(f32, bool)]) -> (f32, f32) {
     let count = told.len().max(1) as f32;
     let mean = told.iter().map(|(v, _)| v).sum::<f32>() / count;

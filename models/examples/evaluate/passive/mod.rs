@@ -21,7 +21,7 @@ pub fn run(context: &mut Context) -> Result<(), AnyError> {
     samples::cost(&mut context.studio)?;
     stills::table(&mut context.studio)?;
     if let Some(folder) = &context.plots {
-        std::fs::write(folder.join("liveness-passive.svg"), plot::scores(&samples))?;
+        std::fs::write(folder.join("liveness-passive.svg"), plot::scores(&samples)?)?;
     }
     Ok(())
 }

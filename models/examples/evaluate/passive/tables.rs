@@ -80,8 +80,9 @@ pub fn curves(samples: &[Sample]) {
 /// Verdicts per condition and species, with and without the network.
 pub fn verdicts(samples: &[Sample]) {
     println!(
-        "\nVerdicts, failed / inconclusive / passed. Left: the person that is judged was not fitted on. Right: the curves in use:\n"
+        "\nVerdicts, failed / inconclusive / passed. Left: the person that is judged was not fitted on. Right: the"
     );
+    println!("curves in use:\n");
     println!("| | samples | all cues | without the network | in use | in use, without | network alone, below 0 |");
     println!("|{}", "---|".repeat(7));
     let (folds, in_use) = (folds(samples), vec![in_use(); CLIPS.len()]);
