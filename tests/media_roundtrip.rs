@@ -196,6 +196,28 @@ async fn a_lost_picture_is_asked_for_again() {
     }
 }
 
+/// A camera that adjusts to the light stops for longer than the jitter buffer waits. What comes afterwards is not late.
+#[tokio::test]
+async fn what_a_camera_sends_after_a_pause_is_not_taken_for_lost() {
+    let house = House::open().await;
+    let mut call = house.join("r");
+    let (subject, _) = house.subject("r", "videotestsrc is-live=true").await;
+    call.media().await;
+    for _ in 0..5 {
+        subject.camera().cover(true);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        subject.camera().cover(false);
+        let seen = call.frames.count() as u64;
+        call.frames.until("after a pause", |frame| frame.sequence > seen + 5).await;
+    }
+    let [probe] = &call.peers.probes()[..] else { panic!("one peer") };
+    let stats = probe.stats().await.to_string();
+    let lost: Vec<_> = stats.split("\"num-lost\":").skip(1).filter_map(|rest| rest.split([',', '}']).next()).collect();
+    assert!(!lost.is_empty() && lost.iter().all(|lost| *lost == "0"), "lost: {lost:?} in {stats}");
+    subject.leave().await;
+    call.link.leave().await;
+}
+
 #[tokio::test]
 async fn a_covered_camera_is_not_a_lost_connection() {
     let house = House::open().await;

@@ -384,7 +384,13 @@ fn be_prompt(pipeline: &gst::Pipeline) {
         match element.factory().as_ref().map(|factory| factory.name()).as_deref() {
             // It keeps the first packet for its whole latency, in case an earlier one comes late. The first picture is worth
             // more than that.
-            Some("rtpjitterbuffer") => element.set_property("faststart-min-packets", 1u32),
+            //
+            // From the pace so far it also guesses when the next packet is due, asks for it again before it was sent and then
+            // drops it as late: whatever follows a camera's pause. Only a gap in the numbers shows that something is missing.
+            Some("rtpjitterbuffer") => {
+                element.set_property("faststart-min-packets", 1u32);
+                element.set_property("rtx-next-seqnum", false);
+            }
             // Between two regular reports a session may ask only once for what it lacks (RFC 4585, 3.5.2), and by itself it
             // reports every few hundred milliseconds to seconds: what is lost would be asked for too late.
             Some("rtpsession") => {

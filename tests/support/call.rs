@@ -61,11 +61,12 @@ impl House {
 
     pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
         let (screen, frames, plugs) = mirror();
+        let peers = plugs.peers.clone();
         let input = InputOptions::default();
         let options =
             RoomOptions { ice, codecs: codecs.to_vec(), bitrate: 500_000, mediasoup: Mediasoup::default(), input };
         let link = self.rooms.join(room, plugs, options)?;
-        Ok(Call { link, screen, frames })
+        Ok(Call { link, screen, frames, peers })
     }
 
     pub async fn subject(&self, room: &str, source: &str) -> (GstSubject, Frames) {
@@ -111,6 +112,7 @@ pub struct Call {
     pub link: RoomLink,
     pub screen: Screen,
     pub frames: Frames,
+    pub peers: PeerBoard,
 }
 
 impl Call {

@@ -29,8 +29,9 @@ pub async fn server(options: RoomServerOptions) -> RoomServer {
 pub async fn join(url: &str, options: RoomOptions) -> Result<Call, RoomError> {
     vision_service::media::init().unwrap();
     let (screen, frames, plugs) = mirror();
+    let peers = plugs.peers.clone();
     let link = Rooms::new().join(&RoomUrl::parse(url).unwrap(), plugs, options).await?;
-    Ok(Call { link, screen, frames })
+    Ok(Call { link, screen, frames, peers })
 }
 
 pub async fn join_vision(server: &RoomServer) -> Call {
