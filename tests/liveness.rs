@@ -110,4 +110,20 @@ async fn colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording() 
     assert_eq!(verdict == "failed", status["reason"] == "spoof_suspected", "{status}");
     assert_eq!(verdict == "failed", heard == "failure", "{status}");
     service.stop().await;
+
+    // Where the want of a reflection says nothing, a recording is unclear: it is shown colours twice, and then refused if they
+    // have to be seen.
+    let settings: Vec<_> = settings
+        .into_iter()
+        .chain([("liveness.colour_least_contrast", "0"), ("liveness.colour_required", "true")])
+        .collect();
+    let service = service::start(&settings).await;
+    let (heard, status) = verify(&service, &controller, "unclear", |options| {
+        options.size = None;
+        options.source = Source::Clip(person.clone());
+    })
+    .await;
+    assert_eq!(status["checks"]["colour_challenge"]["verdict"], "inconclusive", "{status}");
+    assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("liveness_unclear")), "{status}");
+    service.stop().await;
 }

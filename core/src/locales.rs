@@ -373,6 +373,7 @@ mod tests {
             "several_faces",
             "glasses",
             "spoof_suspected",
+            "liveness_unclear",
             "face_changed",
             "no_references",
             "no_match",

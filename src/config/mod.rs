@@ -126,6 +126,7 @@ impl Config {
                 inspection_rate: r.in_range("liveness.inspection_rate", 0.5, 15.0),
                 reduced_flash: r.required("liveness.reduced_flash"),
                 colour_least_contrast: r.in_range("liveness.colour_least_contrast", 0.0, 1.0),
+                colour_required: r.required("liveness.colour_required"),
             },
             locale: Locale { default: r.required("locale.default"), folders: r.required("locale.folders") },
             position: PositionLimits {

@@ -112,6 +112,7 @@ pub struct Liveness {
     pub inspection_rate: f32,
     pub reduced_flash: bool,
     pub colour_least_contrast: f32,
+    pub colour_required: bool,
 }
 
 /// What is asked of the subject.

@@ -33,6 +33,8 @@ pub enum Reason {
     FaceChanged,
     /// A liveness check that decides has failed; the flow's findings say which.
     SpoofSuspected,
+    /// A liveness check that has to pass could not tell, more than once; that says nothing against the subject.
+    LivenessUnclear,
     /// The live face is not the one of the reference images.
     NoMatch,
     /// The controller gave no reference image that can be used.
@@ -54,7 +56,7 @@ pub enum Reason {
 }
 
 /// Every reason.
-pub const REASONS: [Reason; 18] = [
+pub const REASONS: [Reason; 19] = [
     Reason::SubjectAbsent,
     Reason::SubjectLeft,
     Reason::MediaLost,
@@ -64,6 +66,7 @@ pub const REASONS: [Reason; 18] = [
     Reason::Glasses,
     Reason::FaceChanged,
     Reason::SpoofSuspected,
+    Reason::LivenessUnclear,
     Reason::NoMatch,
     Reason::NoReferences,
     Reason::ControllerUnavailable,
@@ -102,6 +105,7 @@ impl Reason {
             Self::Glasses => "glasses",
             Self::FaceChanged => "face_changed",
             Self::SpoofSuspected => "spoof_suspected",
+            Self::LivenessUnclear => "liveness_unclear",
             Self::NoMatch => "no_match",
             Self::NoReferences => "no_references",
             Self::ControllerUnavailable => "controller_unavailable",

@@ -11,16 +11,16 @@
 //! challenge, or goes on with theirs when they were away for less than [`RECONNECT_LIMIT`] and are found to be the same. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
 //! the report is settled and the room is left.
 
+mod challenge;
 mod vocabulary;
 
 use std::time::{Duration, Instant};
 
-use vision_core::face::FrameAnalysis;
-use vision_core::gestures::{GestureRun, Progress, Signals};
+use vision_core::gestures::GestureRun;
 use vision_core::liveness::continuity::identity::RECONNECT_LIMIT;
-use vision_core::liveness::continuity::reaction::{Reaction, ReactionVerdict, Reactions};
+use vision_core::liveness::continuity::reaction::Reactions;
 use vision_core::liveness::modes::Modes;
-use vision_core::liveness::{Check, Finding, Mode};
+use vision_core::liveness::{Check, Finding, Mode, Verdict};
 use vision_core::position::{PositionLimits, Warning};
 
 use super::attention::Need;
@@ -43,10 +43,19 @@ pub struct Settings {
     pub face_lost_after: Duration,
     pub modes: Modes,
     pub several_faces_limit: Duration,
-    /// How long the colour challenge takes, with the time for its last reflection to arrive; none: there is none.
-    pub colours: Option<Duration>,
+    /// The colour challenge; none: there is none.
+    pub colours: Option<ColourChallenge>,
     pub position: PositionLimits,
     pub mirror_input: bool,
+}
+
+/// How the colour challenge goes.
+#[derive(Clone, Copy, Debug)]
+pub struct ColourChallenge {
+    /// How long it takes, with the time for its last reflection to arrive.
+    pub limit: Duration,
+    /// Those that it cannot tell anything of are refused, instead of going on without it.
+    pub required: bool,
 }
 
 /// One verification.
@@ -75,6 +84,8 @@ pub struct Machine {
     warning: Option<Warning>,
     notice: Option<Warning>,
     pictures: usize,
+    /// How often colours were shown to this subject.
+    colours_shown: u32,
     outcome: Option<Outcome>,
     reported: bool,
     left: bool,
@@ -104,6 +115,7 @@ impl Machine {
             warning: None,
             notice: None,
             pictures: 0,
+            colours_shown: 0,
             outcome: None,
             reported: false,
             left: false,
@@ -207,9 +219,9 @@ impl Machine {
                     }
                 }
             }
-            Event::ColoursSeen => {
+            Event::ColoursSeen(verdict) => {
                 if self.state == State::Colours {
-                    self.compare(actions);
+                    self.colours_seen(verdict, now, actions);
                 }
             }
             Event::Matched(result) => {
@@ -288,8 +300,7 @@ impl Machine {
                 }
                 State::Rejoining => self.decide(Outcome::NotVerified(Reason::SubjectLeft), now, actions),
                 State::Resuming(_) => self.begin(now, actions),
-                // Nothing was seen in time: that proves nothing.
-                State::Colours => self.compare(actions),
+                State::Colours => self.colours_seen(Verdict::Inconclusive, now, actions),
                 State::Reporting => self.leave(actions),
                 _ => {}
             }
@@ -378,111 +389,6 @@ impl Machine {
         if self.state == State::Rejoining {
             self.until = Some(now + self.settings.rejoin_limit);
         }
-    }
-
-    fn analysed(&mut self, analysis: &FrameAnalysis, now: Instant, actions: &mut Vec<Action>) {
-        if matches!(self.state, State::Joining | State::Rejoining | State::Matching) || self.media_seen.is_none() {
-            return; // a frame that was under way when its sender left
-        }
-        self.media_seen = Some(now);
-        if analysis.face.is_some() {
-            self.face_seen = Some(now);
-        }
-        let mode = self.settings.modes.of(Check::SeveralFaces);
-        let several = mode != Mode::Off && analysis.face_count > 1;
-        self.several_since = several.then(|| self.several_since.unwrap_or(now));
-
-        let before = self.warning;
-        self.warning = match &analysis.face {
-            _ if several => Some(Warning::SeveralFaces),
-            None => Some(Warning::NoFace),
-            Some(face) => self.settings.position.check(face).or(self.notice),
-        };
-
-        let mut asked_next = false;
-        if let (State::Challenge(index), Some(run)) = (self.state, &mut self.run) {
-            let ignored = several && mode == Mode::Enforce;
-            if let (Some(face), false) = (&analysis.face, ignored) {
-                let seen = run.update(&Signals::of(face, self.settings.mirror_input), now);
-                if self.counts(seen, now) {
-                    if seen.wants_picture() {
-                        self.pictures += 1;
-                        actions.push(Action::TakePicture);
-                    }
-                    if seen.completed {
-                        self.timeline.completed(now);
-                        match index + 1 < self.challenge.len() {
-                            true => self.ask(index + 1, now, actions),
-                            false => self.gestures_done(now, actions),
-                        }
-                        asked_next = true;
-                    }
-                } else if let Some(Drawn { gesture, random }) = self.challenge.get(index).cloned() {
-                    // It has to be done again, in what is left of its time.
-                    self.run = Some(GestureRun::start(gesture, now, random));
-                    self.began = None;
-                }
-            }
-        }
-        if self.warning != before && !asked_next {
-            self.show(actions);
-        }
-    }
-
-    /// Whether what was seen of a gesture counts: one that is completed sooner than a person can react does not.
-    fn counts(&mut self, seen: Progress, now: Instant) -> bool {
-        if seen.reset {
-            self.began = None;
-        }
-        // Step 0 is the neutral state.
-        if seen.passed == Some(1) {
-            self.began = Some(now);
-        }
-        let mode = self.settings.modes.of(Check::ReactionTime);
-        if !seen.completed || mode == Mode::Off {
-            return true;
-        }
-        let steps = self.run.as_ref().map_or(0, |run| run.gesture().steps.len());
-        // Of a gesture of one or two steps only the end is seen.
-        let (began, reaction) = match steps {
-            0..=2 => (Some(now), Reaction { shortest: Duration::ZERO, ..Reaction::default() }),
-            _ => (self.began, Reaction::default()),
-        };
-        let verdict = reaction.judge(Some(self.asked), began, now);
-        self.reactions.add(verdict, Some(self.asked), began);
-        verdict == ReactionVerdict::Counts || mode != Mode::Enforce
-    }
-
-    /// All gestures are completed.
-    fn gestures_done(&mut self, now: Instant, actions: &mut Vec<Action>) {
-        if self.pictures == 0 {
-            self.pictures = 1;
-            actions.push(Action::TakePicture);
-        }
-        self.run = None;
-        match self.settings.colours {
-            None => self.compare(actions),
-            Some(limit) => {
-                self.state = State::Colours;
-                self.until = Some(now + limit);
-                self.show(actions);
-                actions.push(Action::FlashColours);
-            }
-        }
-    }
-
-    fn ask(&mut self, index: usize, now: Instant, actions: &mut Vec<Action>) {
-        let Some(Drawn { gesture, random }) = self.challenge.get(index).cloned() else {
-            // The configuration does not allow a challenge without gestures; if there were one, nobody may pass it.
-            return self.decide(Outcome::NotVerified(Reason::Internal), now, actions);
-        };
-        self.timeline.asked(&gesture.id, now);
-        (self.asked, self.began) = (now, None);
-        let run = GestureRun::start(gesture, now, random);
-        self.until = Some(run.deadline());
-        self.run = Some(run);
-        self.state = State::Challenge(index);
-        self.show(actions);
     }
 
     fn compare(&mut self, actions: &mut Vec<Action>) {

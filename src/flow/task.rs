@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use vision_core::liveness::Check;
 use vision_core::liveness::colour::{self, Judgement};
+use vision_core::liveness::{self, Check};
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
@@ -17,7 +17,7 @@ use super::attention::{Attention, Need};
 use super::colours::{self, Colours};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
-use super::state::{Action, Drawn, Event, Machine, Scene, Settings, Stage, State};
+use super::state::{Action, ColourChallenge, Drawn, Event, Machine, Scene, Settings, Stage, State};
 use super::verify;
 use super::watch::frame_log::FrameLog;
 use super::watch::inspection::{Inspected, Inspection};
@@ -292,9 +292,15 @@ impl Task {
             }
             Ok(Done::ColoursJudged(judgement)) => {
                 tracing::debug!(flow = %self.admission.id(), ?judgement, "the colours are over");
+                if self.colours.is_some() {
+                    // of those before, which came too late
+                    return Event::Tick;
+                }
+                let verdict =
+                    judgement.map_or(liveness::Verdict::Inconclusive, |judgement| judgement.finding().verdict);
                 self.watch.colours_judged(judgement);
                 self.suspect();
-                Event::ColoursSeen
+                Event::ColoursSeen(verdict)
             }
             Ok(Done::Left) => Event::Left,
             Err(e) => {
@@ -494,7 +500,7 @@ fn settings(config: &Config, call: &JoinCall, switches: Option<DebugSettings>) -
         face_lost_after: flow.face_lost_after,
         modes: config.liveness.modes,
         several_faces_limit: config.liveness.several_faces_limit,
-        colours: wanted.then_some(colours::LIMIT),
+        colours: wanted.then_some(ColourChallenge { limit: colours::LIMIT, required: config.liveness.colour_required }),
         position: config.position,
         mirror_input: switches.map_or(config.challenge.mirror_input, |switches| switches.flip_input_image),
     }

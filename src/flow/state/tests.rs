@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, LANDMARKS};
+use vision_core::face::{BLENDSHAPE_NAMES, BLENDSHAPES, Face, FrameAnalysis, LANDMARKS};
 use vision_core::gestures::GestureLibrary;
-use vision_core::liveness::Verdict;
 use vision_core::liveness::modes::Profile;
 use vision_core::position::Extent;
 
@@ -33,7 +32,8 @@ fn only(check: Check, mode: Mode) -> Modes {
 
 /// Settings with which a flow gets to this state: the colour challenge is asked for where it is the aim.
 fn reaching(state: State) -> Settings {
-    Settings { colours: (state == State::Colours).then_some(Duration::from_secs(6)), ..settings() }
+    let colours = ColourChallenge { limit: Duration::from_secs(6), required: false };
+    Settings { colours: (state == State::Colours).then_some(colours), ..settings() }
 }
 
 /// A frontal face in the middle of the picture, all blendshapes 0 but those named.
@@ -177,7 +177,7 @@ impl Drive {
             _ => {}
         }
         if state == State::Matching {
-            self.event(Event::ColoursSeen);
+            self.event(Event::ColoursSeen(Verdict::Passed));
         }
         assert_eq!(self.machine.state(), state);
         self
@@ -625,12 +625,42 @@ fn who_is_back_begins_anew_otherwise() {
 fn colours_come_after_the_gestures() {
     let mut d = Drive::new(reaching(State::Colours)).to(State::Colours);
     assert_eq!((d.count(&Action::FlashColours), d.count(&Action::Match)), (1, 0));
-    d.event(Event::ColoursSeen);
+    d.event(Event::ColoursSeen(Verdict::Passed));
     assert_eq!((d.machine.state(), d.count(&Action::Match)), (State::Matching, 1));
 
     let mut d = Drive::new(reaching(State::Colours)).to(State::Colours);
     d.show(&[], Duration::from_secs(6));
     assert_eq!(d.machine.state(), State::Matching, "what nobody could see proves nothing");
+}
+
+#[test]
+fn colours_that_tell_nothing_are_shown_once_more() {
+    let enforced = |required| {
+        let modes = Modes::default().with(Check::ColourChallenge, Mode::Enforce);
+        let colours = Some(ColourChallenge { limit: Duration::from_secs(6), required });
+        Drive::new(Settings { modes, colours, ..settings() }).to(State::Colours)
+    };
+    let mut d = enforced(false);
+    d.event(Event::ColoursSeen(Verdict::Inconclusive));
+    assert_eq!((d.machine.state(), d.count(&Action::FlashColours), d.count(&Action::Match)), (State::Colours, 2, 0));
+    d.event(Event::ColoursSeen(Verdict::Inconclusive));
+    assert_eq!((d.count(&Action::FlashColours), d.count(&Action::Match)), (2, 1), "they go on without");
+
+    let mut d = enforced(true);
+    d.show(&[], Duration::from_secs(6));
+    assert_eq!(d.count(&Action::FlashColours), 2, "what nobody could see tells nothing either");
+    d.event(Event::ColoursSeen(Verdict::Inconclusive));
+    assert_eq!(d.machine.outcome(), Some(Outcome::NotVerified(Reason::LivenessUnclear)));
+    assert_eq!(d.count(&Action::Match), 0);
+
+    let mut d = enforced(true);
+    d.event(Event::ColoursSeen(Verdict::Inconclusive));
+    d.event(Event::ColoursSeen(Verdict::Passed));
+    assert_eq!((d.machine.state(), d.count(&Action::Match)), (State::Matching, 1));
+
+    let mut d = Drive::new(reaching(State::Colours)).to(State::Colours);
+    d.event(Event::ColoursSeen(Verdict::Inconclusive));
+    assert_eq!(d.count(&Action::FlashColours), 1, "who only observes asks for nothing twice");
 }
 
 #[test]

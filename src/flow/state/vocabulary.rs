@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use vision_core::face::FrameAnalysis;
 use vision_core::gestures::Gesture;
-use vision_core::liveness::Check;
+use vision_core::liveness::{Check, Verdict};
 use vision_core::position::Warning;
 
 use crate::flow::outcome::{Outcome, Reason};
@@ -90,8 +90,8 @@ pub enum Event<'a> {
     Suspected(Check),
     /// Whether the subject who is back is the same person.
     Confirmed(bool),
-    /// The colours have been shown, and what was to be seen of them was seen.
-    ColoursSeen,
+    /// The colours have been shown, and this was seen of them.
+    ColoursSeen(Verdict),
     /// References were fetched and compared: the same person, another one, or no answer.
     Matched(Result<bool, Reason>),
     /// The report is settled: delivered, or given up.
@@ -117,7 +117,7 @@ pub enum Action {
     Begin,
     /// Find out whether the subject is the same as before; answered by [`Event::Confirmed`].
     Confirm,
-    /// Show the colours; answered by [`Event::ColoursSeen`].
+    /// Show colours that were not shown before; answered by [`Event::ColoursSeen`].
     FlashColours,
     /// Fetch the references and compare; answered by [`Event::Matched`].
     Match,
