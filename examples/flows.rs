@@ -1,6 +1,8 @@
 //! Processor time, memory and delays of the service under 1, 2, 4 and 8 flows, as totals of its process.
 //!
-//!     cargo run --release --example flows -- CLIP [--room mediasoup] [FLOWS ...]
+//!     cargo run --release --example flows -- CLIP [--room mediasoup] [--checks] [FLOWS ...]
+//!
+//! With `--checks`: what the liveness checks add to one flow, off, by default and all of them but the colours, in turns.
 //!
 //! The service runs as a process of its own (`vision-service` beside this program). Each flow gets a subject that sends the
 //! clip in a loop, VP8, 640x480, 30 frames a second; the service sends 15 and analyses at most 15. The flows stay in
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use gst::prelude::*;
 use room::{Rooms, join_call, print_beginnings};
 use serde_json::{Value, json};
+use vision_core::liveness::{CHECKS, Check};
 use vision_service::outbound::install_crypto_provider;
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectOptions};
@@ -38,12 +41,14 @@ async fn main() -> anyhow::Result<()> {
         Some(at) if at + 1 < arguments.len() => arguments.drain(at..at + 2).next_back(),
         _ => None,
     };
+    let checks = arguments.iter().position(|argument| argument == "--checks").map(|at| arguments.remove(at)).is_some();
     let rooms = Rooms::open(room.as_deref().unwrap_or("direct"), PORT).await?;
     let counts: Vec<usize> = arguments.into_iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
     let counts = if counts.is_empty() { vec![1, 2, 4, 8] } else { counts };
     let folder = std::env::temp_dir().join(format!("vision-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let done = run(&rooms, &clip, &counts, &folder).await;
+    let done =
+        if checks { compare_checks(&rooms, &clip, &folder).await } else { run(&rooms, &clip, &counts, &folder).await };
     std::fs::remove_dir_all(folder)?;
     done
 }
@@ -57,7 +62,9 @@ async fn run(rooms: &Rooms, clip: &Path, counts: &[usize], folder: &Path) -> any
     println!("|---|---|---|---|---|---|---|");
     let mut threads = Vec::new();
     for count in counts {
-        threads.push(measure(rooms, &raw, *count, &gestures, &ids).await?);
+        let measured = measure(rooms, &raw, *count, &gestures, &ids, &[]).await?;
+        println!("{}", measured.row);
+        threads.push(measured.threads);
     }
     println!("\nWhere the time goes, in cores per flow:\n");
     println!("| flows | {} |", counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" | "));
@@ -68,9 +75,47 @@ async fn run(rooms: &Rooms, clip: &Path, counts: &[usize], folder: &Path) -> any
         println!("| {name} | {} |", cells.join(" | "));
     }
     if let Rooms::Mediasoup(server) = rooms {
-        let service = Service::start(&gestures, &ids)?;
+        let service = Service::start(&gestures, &ids, &[])?;
         service.ready().await?;
         print_beginnings(server, &service.url("")).await?;
+    }
+    Ok(())
+}
+
+/// Every variant is measured so often, by turns: neighbours on the machine come and go.
+const ROUNDS: usize = 3;
+
+/// What the liveness checks add to one flow.
+async fn compare_checks(rooms: &Rooms, clip: &Path, folder: &Path) -> anyhow::Result<()> {
+    let gestures = folder.join("gestures");
+    let ids = write_gestures(&gestures)?;
+    let raw = unpack(clip, &folder.join("clip.yuv"))?;
+    let all = |mode: &str, left_out: &[Check]| -> Vec<String> {
+        let checks = CHECKS.into_iter().filter(|check| !left_out.contains(check));
+        checks.map(|check| format!("liveness.{}={mode}", check.as_str())).collect()
+    };
+    let variants = [
+        ("off", all("off", &[])),
+        ("default", Vec::new()),
+        ("all but the colours", all("observe", &[Check::ColourChallenge])),
+    ];
+    println!("| checks | cores, median | each time | over off |");
+    println!("|---|---|---|---|");
+    let mut cores = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        for (cores, (_, settings)) in cores.iter_mut().zip(&variants) {
+            cores.push(measure(rooms, &raw, 1, &gestures, &ids, settings).await?.cores);
+        }
+    }
+    let median = |cores: &[f64]| {
+        let mut sorted = cores.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    let off = median(&cores[0]);
+    for ((name, _), cores) in variants.iter().zip(&cores) {
+        let each: Vec<_> = cores.iter().map(|cores| format!("{cores:.3}")).collect();
+        println!("| {name} | {:.3} | {} | {:+.3} |", median(cores), each.join(", "), median(cores) - off);
     }
     Ok(())
 }
@@ -117,16 +162,26 @@ fn unpack(clip: &Path, raw: &Path) -> anyhow::Result<Source> {
     )))
 }
 
-/// Prints a row, and returns the cores per flow by name of thread.
+/// What some flows cost.
+struct Measured {
+    /// Cores, all flows together.
+    cores: f64,
+    /// Cores per flow by name of thread.
+    threads: BTreeMap<String, f64>,
+    /// Of the table.
+    row: String,
+}
+
 async fn measure(
     rooms: &Rooms,
     source: &Source,
     count: usize,
     gestures: &Path,
     ids: &[String],
-) -> anyhow::Result<BTreeMap<String, f64>> {
+    settings: &[String],
+) -> anyhow::Result<Measured> {
     let Source::Launch(source) = source else { anyhow::bail!("an unpacked clip") };
-    let service = Service::start(gestures, ids)?;
+    let service = Service::start(gestures, ids, settings)?;
     service.ready().await?;
     let idle = service.memory()?;
     let mut subjects = Vec::new();
@@ -170,14 +225,14 @@ async fn measure(
         [] => "-".into(),
         all => format!("{} ms, {} ms ({} times)", all[all.len() / 2], all[all.len() - 1], all.len()),
     };
-    println!(
+    let row = format!(
         "| {count} | {cores:.2} | {:.3} | {:.0} MB (idle {:.0}) | {:.1} MB | {slowest} | {reaction} |",
         cores / n,
         memory / 1e3,
         idle / 1e3,
         (memory - idle) / n / 1e3,
     );
-    Ok(threads)
+    Ok(Measured { cores, threads, row })
 }
 
 /// The service, ended when dropped.
@@ -191,7 +246,7 @@ struct ProcessorTime {
 }
 
 impl Service {
-    fn start(gestures: &Path, ids: &[String]) -> anyhow::Result<Self> {
+    fn start(gestures: &Path, ids: &[String], more: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?.with_file_name("../vision-service");
         let settings = [
             "http.host=127.0.0.1".into(),
@@ -204,7 +259,7 @@ impl Service {
             "flow.max_flows=64".into(),
         ];
         let mut command = Command::new(program);
-        command.arg("serve").args(settings.iter().flat_map(|s| ["--set", s]));
+        command.arg("serve").args(settings.iter().chain(more).flat_map(|s| ["--set", s]));
         command.env("RUST_LOG", "error").stdout(Stdio::null());
         Ok(Self(command.spawn()?))
     }
