@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
+use vision_service::debug::graphs::DotFolder;
+use vision_service::flow::FlowId;
 use vision_service::media::{Codec, IceOptions};
 use vision_service::room::direct::message::{CLOSE_BUSY, CLOSE_ENDED, CLOSE_FLOOD, ServerMessage};
 use vision_service::room::{Announcement, RoomError, RoomEvent};
@@ -131,7 +133,9 @@ fn subject_options(url: &str) -> SubjectOptions {
 async fn a_certificate_that_is_not_the_one_described_is_refused() {
     let house = House::open().await;
     // a man in the middle of the signalling changes the page's description
-    let mut call = house.join("r");
+    let folder = std::env::temp_dir().join(format!("vision-graphs-{}", std::process::id()));
+    let dots = DotFolder::new(&folder, FlowId::random());
+    let mut call = house.try_join_with("r", loopback(), &Codec::ALL, |plugs| plugs.dots = Some(dots)).unwrap();
     let relay = Relay::to(house.url("r"), |text| if text.contains("offer") { wrong_fingerprint(text) } else { text });
     let subject = GstSubject::join(subject_options(&relay.await.url)).await.unwrap();
     // the service tries a few times, and no frame gets through
@@ -139,6 +143,11 @@ async fn a_certificate_that_is_not_the_one_described_is_refused() {
     assert_eq!(call.frames.count(), 0);
     subject.leave().await;
     call.link.leave().await;
+    let graphs: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [graph] = &graphs[..] else { panic!("one graph for all tries: {graphs:?}") };
+    assert!(graph.to_str().unwrap().ends_with("-connection_failed.dot"), "{graph:?}");
+    assert!(std::fs::read_to_string(graph).unwrap().contains("webrtcbin"));
+    std::fs::remove_dir_all(&folder).unwrap();
 
     // and the service's
     let call = house.join("s");

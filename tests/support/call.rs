@@ -60,7 +60,18 @@ impl House {
     }
 
     pub fn try_join(&self, room: &str, ice: IceOptions, codecs: &[Codec]) -> Result<Call, RoomError> {
-        let (screen, frames, plugs) = mirror();
+        self.try_join_with(room, ice, codecs, |_| ())
+    }
+
+    pub fn try_join_with(
+        &self,
+        room: &str,
+        ice: IceOptions,
+        codecs: &[Codec],
+        change: impl FnOnce(&mut Plugs),
+    ) -> Result<Call, RoomError> {
+        let (screen, frames, mut plugs) = mirror();
+        change(&mut plugs);
         let peers = plugs.peers.clone();
         let input = InputOptions::default();
         let options =
