@@ -82,7 +82,8 @@ async fn colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording() 
     let settings: Vec<_> = QUICK.into_iter().chain(settings).collect();
     let service = service::start(&settings).await;
 
-    // On a machine that is short of time too few frames come through: that is inconclusive, and tried again.
+    // On a machine that is short of time too few frames come through: for the gestures, or to tell of the colours. Then it is
+    // tried again.
     for attempt in ["lit", "lit-again", "lit-once-more"] {
         let lit = Lit::read(&person);
         let (heard, status) = verify(&service, &controller, attempt, |options| {
@@ -92,8 +93,9 @@ async fn colours_are_found_on_a_face_before_the_screen_and_not_on_a_recording() 
             options.source = lit.camera(Scene::laptop(80.0));
         })
         .await;
-        assert_eq!((heard.as_str(), &status["outcome"]), ("success", &json!("verified")), "{status}");
-        if status["checks"]["colour_challenge"]["verdict"] == "passed" {
+        let verified = (heard.as_str(), &status["outcome"]) == ("success", &json!("verified"));
+        assert!(verified || status["reason"] == "gesture_timeout", "{status}");
+        if verified && status["checks"]["colour_challenge"]["verdict"] == "passed" {
             break;
         }
         assert_ne!(attempt, "lit-once-more", "the colours are never found: {status}");
