@@ -59,6 +59,7 @@ pub mod debug;
 pub mod demo;
 pub mod environment;
 pub mod flow;
+pub mod frame_door;
 pub mod http;
 pub mod matching;
 pub mod media;
