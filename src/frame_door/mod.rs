@@ -3,7 +3,9 @@
 //! | module | what |
 //! |---|---|
 //! | [`settings`] | what its configuration files say |
+//! | [`token`] | the result of a session, signed |
 //!
-//! Only the settings are here so far; the door itself does not open yet.
+//! The parts are here, the door itself does not open yet.
 
 pub mod settings;
+pub mod token;
