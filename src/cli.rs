@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::controller::server::ControllerArgs;
+use crate::frame_door::settings::Algorithm;
 
 /// Verifies, in a WebRTC video call, that a person is live and is who they claim to be.
 ///
@@ -126,6 +127,23 @@ pub enum Command {
         /// Where settings come from.
         #[command(flatten)]
         config: ConfigArgs,
+    },
+    /// Say whether a session's result (a JWT) is worth anything, and what it says. Fails when it is not.
+    VerifyJwt {
+        /// File with the token; - is standard input.
+        token: PathBuf,
+        /// File with the key: the shared one of an HMAC, otherwise the public one as PEM.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// How it has to be signed: HS256, HS384, HS512, RS256, ES256 or EdDSA.
+        #[arg(long, default_value = "HS256")]
+        algorithm: Algorithm,
+        /// Whom it has to be for.
+        #[arg(long)]
+        audience: Option<String>,
+        /// Write the picture in it to this file.
+        #[arg(long, value_name = "FILE")]
+        bestshot: Option<PathBuf>,
     },
 }
 

@@ -37,7 +37,8 @@
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller` |
+//! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result; not open yet |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!

@@ -60,6 +60,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Match { a, b, json, config } => {
             return Ok(commands::compare::run(&load(&config)?, &a, &b, json, out)?);
         }
+        Command::VerifyJwt { token, key_file, algorithm, audience, bestshot } => {
+            let arguments = commands::verify_jwt::Arguments { token, key_file, algorithm, audience, bestshot };
+            commands::verify_jwt::run(&arguments, out)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

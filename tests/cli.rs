@@ -1,8 +1,12 @@
 //! The command line, as a person at a terminal meets it.
 
+use std::collections::BTreeMap;
 use std::process::Output;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use vision_service::frame_door::settings::{Algorithm, Jwt};
+use vision_service::frame_door::token::{Claims, Signer};
 
 use crate::support::assets::{Scratch, asset};
 use crate::support::child::program;
@@ -19,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&run(&["--help"]).stdout);
-    for command in ["serve", "demo", "controller", "models", "config", "analyze", "pipelines", "match"] {
+    for command in ["serve", "demo", "controller", "models", "config", "analyze", "pipelines", "match", "verify-jwt"] {
         assert!(help.contains(&format!("  {command} ")), "{command} is missing in {help}");
     }
 }
@@ -294,4 +298,50 @@ fn analyze_speaks_json_and_draws() {
     assert!(text(&output.stderr).contains("wink"));
     let output = program().arg("analyze").arg(file!()).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     assert!(!output.status.success() && text(&output.stderr).contains("cli.rs"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn verify_jwt_says_what_a_token_is_worth() {
+    let scratch = Scratch::new("cli-jwt");
+    let [token, key, picture] = ["token.jwt", "key", "best.jpg"].map(|name| scratch.0.join(name));
+    let jwt = Jwt { algorithm: Algorithm::Hs256, key: "a key of ours".to_owned().into() };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let claims = Claims {
+        is_ok: true,
+        errors: vec![],
+        details: json!({}),
+        bestshot: Some("aGVsbG8=".into()),
+        iat: now,
+        exp: now + 60,
+        jti: "1".into(),
+        aud: Some("bank".into()),
+        sid: "session".into(),
+        models: BTreeMap::new(),
+        checks: json!({}),
+    };
+    std::fs::write(&token, Signer::new(&jwt).unwrap().sign(&claims).unwrap()).unwrap();
+    // as an editor leaves it
+    std::fs::write(&key, "a key of ours\n").unwrap();
+    let verify = |more: &[&str]| {
+        let paths = [&token, &key, &picture].map(|path| path.to_str().unwrap());
+        program()
+            .args(["verify-jwt", paths[0], "--key-file", paths[1], "--bestshot", paths[2]])
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let output = verify(&["--audience", "bank"]);
+    let said = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(said.contains("\"isOk\": true") && said.contains("\"sid\": \"session\""), "{said}");
+    assert!(!said.contains("aGVsbG8"), "the picture is not printed: {said}");
+    assert_eq!(std::fs::read(&picture).unwrap(), b"hello");
+
+    for (more, reason) in
+        [(["--audience", "shop"], "another audience"), (["--algorithm", "HS512"], "another algorithm")]
+    {
+        let output = verify(&more);
+        assert!(!output.status.success() && text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+    }
 }

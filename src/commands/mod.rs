@@ -5,3 +5,4 @@ pub mod compare;
 pub mod controller;
 pub mod models;
 pub mod pipelines;
+pub mod verify_jwt;

@@ -5,6 +5,7 @@
 //! name and `sid` the session it began, and takes every `jti` once.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
@@ -77,6 +78,16 @@ pub enum TokenError {
     /// For somebody else.
     #[error("it is for another audience")]
     Audience,
+}
+
+impl FromStr for Algorithm {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Self::Hs256, Self::Hs384, Self::Hs512, Self::Rs256, Self::Es256, Self::EdDsa];
+        let found = all.into_iter().find(|algorithm| algorithm.as_str() == name);
+        found.ok_or_else(|| "HS256, HS384, HS512, RS256, ES256 or EdDSA".into())
+    }
 }
 
 impl Algorithm {

@@ -174,14 +174,6 @@ impl FromValue for LogLevel {
 
 impl FromValue for Algorithm {
     fn from_value(value: &Value) -> Result<Self, String> {
-        match value.as_str() {
-            Some("HS256") => Ok(Self::Hs256),
-            Some("HS384") => Ok(Self::Hs384),
-            Some("HS512") => Ok(Self::Hs512),
-            Some("RS256") => Ok(Self::Rs256),
-            Some("ES256") => Ok(Self::Es256),
-            Some("EdDSA") => Ok(Self::EdDsa),
-            _ => Err("HS256, HS384, HS512, RS256, ES256 or EdDSA".into()),
-        }
+        value.as_str().unwrap_or_default().parse()
     }
 }
