@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use vision_service::media::Codec;
 use vision_service::media::ice::{self, RemoteCandidate};
 use vision_service::media::sdp::Offer;
-use vision_service::room::direct::message::ClientMessage;
+use vision_service::room::direct::message::{CameraLabel, ClientMessage};
 use vision_service::room::mediasoup::capabilities::Capabilities;
 use vision_service::room::mediasoup::messages::{Joined, NewConsumer, Notification, Produced, RtpCapabilities};
 use vision_service::room::mediasoup::protoo::message::Message;
@@ -87,6 +87,7 @@ impl Examples {
                 json!({"type": "offer", "sdp": BROWSER_OFFER}),
                 json!({"type": "candidate", "candidate": candidate, "sdpMLineIndex": 0, "sdpMid": "0"}),
                 json!({"type": "bye"}),
+                json!({"type": "camera", "label": "OBS Virtual Camera"}),
             ],
         }
     }
@@ -212,6 +213,7 @@ impl Listener {
                     assert!(!usable.contains(char::is_control) && usable.is_ascii(), "{usable:?}");
                 }
             }
+            Ok(ClientMessage::Camera { label }) => assert!(label.as_str().chars().count() <= CameraLabel::LONGEST),
             Ok(ClientMessage::Bye) | Err(_) => (),
         }
     }

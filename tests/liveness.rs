@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vision_core::liveness::colour::simulation::Scene;
+use vision_service::media::Codec;
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectOptions};
 
@@ -60,6 +61,9 @@ async fn a_looped_clip_passes_by_default_and_not_in_the_profile_strict() {
                 "{status}"
             );
         } else {
+            // It is encoded anew each time.
+            let hints = checks["injection_hints"]["hints"].as_array().unwrap();
+            assert!(!hints.contains(&json!("repeated_sizes")) && !hints.contains(&json!("no_noise")), "{status}");
             assert!(checks.contains_key("cuts_and_loops") && !checks.contains_key("glasses"), "{status}");
             assert!(
                 checks.values().all(|check| check["verdict"] != "failed" || check["mode"] == "observe"),
@@ -68,6 +72,39 @@ async fn a_looped_clip_passes_by_default_and_not_in_the_profile_strict() {
         }
         service.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_from_programs_gives_hints_and_no_more() {
+    let _turn = serial().await;
+    let controller = TestController::start(Behaviour::default()).await;
+    let service = service::start(&QUICK).await;
+    let flow = service.join("named", &controller.url(), "named").await;
+    let url = format!("ws://127.0.0.1:{}/call/named/ws", service.port);
+    let mut options = SubjectOptions::new(url, Source::Launch("videotestsrc is-live=true".into()));
+    options.size = Some((320, 240));
+    options.codec = Codec::H264;
+    options.camera_label = Some("OBS Virtual Camera".into());
+    let subject = GstSubject::join(options).await.unwrap();
+    let has = |flow: &Value, hint: &str| {
+        let hints = flow["checks"]["injection_hints"]["hints"].as_array();
+        hints.is_some_and(|hints| hints.contains(&json!(hint)))
+    };
+    let limit = Duration::from_secs(20);
+    let expected = ["virtual_camera", "file_encoder", "no_noise"];
+    let status = service.wait_for(&flow, limit, |f| expected.iter().all(|hint| has(f, hint))).await;
+    let check = &status["checks"]["injection_hints"];
+    assert_eq!((&check["mode"], &check["verdict"]), (&json!("observe"), &json!("inconclusive")), "{status}");
+    assert!(!status.to_string().contains("OBS"), "{status}");
+
+    // A message of this kind that is wrong changes nothing, another camera does.
+    subject.say(json!({"type": "camera", "label": "n".repeat(201)}).to_string());
+    subject.say(json!({"type": "camera", "label": "FaceTime HD Camera (Built-in)"}).to_string());
+    let status = service.wait_for(&flow, limit, |f| !has(f, "virtual_camera")).await;
+    assert!(has(&status, "file_encoder"), "{status}");
+    assert_ne!(status["state"], "ended", "{status}");
+    subject.leave().await;
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

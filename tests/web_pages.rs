@@ -104,7 +104,9 @@ async fn a_call_from_waiting_to_the_outcome() {
 
     // One video section, VP8 and H264 alone (with their retransmissions), candidates and their end.
     let sent = page.browser.evaluate("sockets[0].sent").await;
-    let sdp = sent[0]["sdp"].as_str().unwrap();
+    assert_eq!(sent[0]["type"], "camera", "{sent}");
+    assert!(sent[0]["label"].as_str().is_some_and(|label| label.contains("fake")), "{sent}");
+    let sdp = sent[1]["sdp"].as_str().unwrap();
     let codecs: Vec<&str> =
         sdp.lines().filter(|l| l.starts_with("a=rtpmap:")).filter_map(|l| l.split([' ', '/']).nth(1)).collect();
     assert!(codecs.iter().all(|c| ["VP8", "H264", "rtx"].contains(c)) && codecs[0] == "VP8", "{codecs:?}");

@@ -1,6 +1,6 @@
 // The call: signalling with the service, one peer connection at a time, and coming back after a loss. No page in here.
 //
-// Messages are JSON text. To the service: offer, candidate, bye. From it: waiting, busy, ready (make a new connection and
+// Messages are JSON text. To the service: camera, offer, candidate, bye. From it: waiting, busy, ready (make a new connection and
 // offer), answer, candidate, outcome, ended, error.
 
 /** Close codes of the service after which coming back is of no use. */
@@ -17,6 +17,8 @@ const GIVE_UP = 60_000;
 const BUSY_PATIENCE = 12_000;
 /** How long a silent connection may recover by itself. */
 const SILENCE = 8_000;
+/** Characters. */
+const LONGEST_LABEL = 200;
 
 /**
  * Events (`CustomEvent`):
@@ -57,6 +59,7 @@ export class Call extends EventTarget {
   /** Another camera track, in the same call. */
   async replaceTrack(stream) {
     this.#stream = stream;
+    if (this.#peer) this.#nameCamera();
     const sender = this.#peer?.getTransceivers()[0]?.sender;
     await sender?.replaceTrack(stream.getVideoTracks()[0]);
   }
@@ -199,7 +202,15 @@ export class Call extends EventTarget {
     const transceiver = peer.addTransceiver(this.#stream.getVideoTracks()[0], { direction: "sendrecv", streams: [this.#stream] });
     preferCodecs(transceiver);
     await peer.setLocalDescription(await peer.createOffer());
-    if (peer === this.#peer) this.#send({ type: "offer", sdp: peer.localDescription.sdp });
+    if (peer !== this.#peer) return;
+    this.#nameCamera();
+    this.#send({ type: "offer", sdp: peer.localDescription.sdp });
+  }
+
+  /** The service takes no longer label. */
+  #nameCamera() {
+    const label = this.#stream.getVideoTracks()[0]?.label ?? "";
+    this.#send({ type: "camera", label: [...label].slice(0, LONGEST_LABEL).join("") });
   }
 
   #connectionChanged(state) {

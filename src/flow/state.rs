@@ -159,6 +159,11 @@ impl Machine {
         (check == Check::ReactionTime).then(|| self.reactions.finding())
     }
 
+    /// How regular the subject's reactions are, as a hint ([`Reactions::scatter`]).
+    pub fn reaction_scatter(&self) -> Option<f32> {
+        self.reactions.scatter()
+    }
+
     /// What has to be known of the subject's frames now.
     pub fn need(&self) -> Need {
         match self.state {

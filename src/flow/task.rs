@@ -176,6 +176,10 @@ impl Task {
                 event = room => match event {
                     RoomEvent::MediaStarted => Event::MediaStarted,
                     RoomEvent::SubjectJoined => continue,
+                    RoomEvent::Camera(label) => {
+                        self.watch.camera(label.as_str());
+                        Event::Tick
+                    }
                     RoomEvent::SubjectLeft => {
                         self.watch.interrupt();
                         Event::SubjectLeft
@@ -365,6 +369,7 @@ impl Task {
                 Some(debug) => debug.input_tap(self.admission.id(), on_frame),
                 None => on_frame,
             },
+            on_encoded: self.watch.encoded(),
             screen: screen.outlet(),
             lang: self.words.language().to_owned(),
             peers: self.probe.peers.clone(),
@@ -443,6 +448,7 @@ impl Task {
             self.machine.reacted(reaction);
         }
         let machine = &self.machine;
+        self.watch.reactions(machine.reaction_scatter());
         let checks = self.watch.statuses(|check| machine.finding(check));
         let first_text = self.screen.as_ref().and_then(Screen::first_text_after);
         self.admission.update(|status| {

@@ -14,6 +14,7 @@ use vision_core::picture::Picture as _;
 use super::MediaError;
 use super::codec::Codec;
 use super::description::Description;
+use super::encoded;
 use super::frame::{FrameTap, VideoPicture};
 use super::hardware::{self, Direction};
 use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
@@ -124,7 +125,7 @@ pub struct ReceiveBranch {
 }
 
 impl ReceiveBranch {
-    /// Builds the branch. Frames go to `tap` while `open` is set; `on_first` is called after the first of them, with
+    /// Builds the branch. Frames go to `tap` while `open` is set, as does what they look like encoded; `on_first` is called after the first of them, with
     /// its width and height. Both run on the decoder's thread.
     pub fn new(
         codec: Codec,
@@ -137,6 +138,9 @@ impl ReceiveBranch {
         let hardware = hardware::in_use().hardware(codec, Direction::Decode);
         let parsed = load(receive_file(codec), ("", &after), "decoder", hardware)?;
         refuse_large(&parsed.element("decoder")?);
+        if let Some(sink) = tap.encoded() {
+            encoded::observe(&parsed.element("depay")?, codec, open.clone(), sink);
+        }
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);
         // a sink that waits for its first buffer would keep the whole pipeline from playing

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gst_video::VideoFrameExt as _;
+use vision_core::liveness::continuity::encoded::Encoded;
 use vision_core::picture::{I420View, Picture, PictureView};
 
 /// A buffer of decoded I420 video, mapped for reading for as long as somebody holds it.
@@ -63,12 +64,16 @@ impl fmt::Debug for Frame {
 /// Who gets the frames. Called on a GStreamer thread: it must not block.
 pub type FrameSink = Arc<dyn Fn(Frame) + Send + Sync>;
 
+/// Who gets to know what frames look like before they are decoded. Called on a GStreamer thread: it must not block.
+pub type EncodedSink = Arc<dyn Fn(Encoded) + Send + Sync>;
+
 /// Numbers and dates the frames of one flow, over all its connections, and hands them to the sink.
 #[derive(Clone)]
 pub struct FrameOutlet(Arc<Outlet>);
 
 struct Outlet {
     sink: FrameSink,
+    encoded: Option<EncodedSink>,
     /// The number of the newest tap.
     newest: AtomicU64,
     sequence: AtomicU64,
@@ -85,7 +90,13 @@ struct Clock {
 impl FrameOutlet {
     /// All frames go to the sink.
     pub fn new(sink: FrameSink) -> Self {
-        Self(Arc::new(Outlet { sink, newest: AtomicU64::new(0), sequence: AtomicU64::new(0), clock: Mutex::default() }))
+        Self::observed(sink, None)
+    }
+
+    /// All frames go to the sink, and before they are decoded to `encoded`.
+    pub fn observed(sink: FrameSink, encoded: Option<EncodedSink>) -> Self {
+        let (newest, sequence) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self(Arc::new(Outlet { sink, encoded, newest, sequence, clock: Mutex::default() }))
     }
 
     /// For one connection: its presentation times start anywhere. From now on the taps made before hand nothing on: what
@@ -93,6 +104,10 @@ impl FrameOutlet {
     pub fn tap(&self) -> FrameTap {
         let number = self.0.newest.fetch_add(1, Ordering::AcqRel) + 1;
         FrameTap { outlet: self.clone(), number, base: None }
+    }
+
+    fn is_newest(&self, number: u64) -> bool {
+        number == self.0.newest.load(Ordering::Acquire)
     }
 
     /// `base`: what has to be added to this connection's times to be on the flow's clock.
@@ -124,12 +139,22 @@ pub struct FrameTap {
 impl FrameTap {
     /// Hands one picture on; `pts` is its presentation time on the connection's clock.
     pub fn push(&mut self, picture: Arc<dyn Picture>, pts: Option<Duration>, received: Instant) {
-        if self.number != self.outlet.0.newest.load(Ordering::Acquire) {
+        if !self.outlet.is_newest(self.number) {
             return;
         }
         let timestamp = self.outlet.date(pts, received, &mut self.base);
         let sequence = self.outlet.0.sequence.fetch_add(1, Ordering::Relaxed);
         (self.outlet.0.sink)(Frame { picture, timestamp, received, sequence });
+    }
+
+    /// Where this connection's frames go before they are decoded, if anybody wants to know.
+    pub fn encoded(&self) -> Option<EncodedSink> {
+        let (sink, outlet, number) = (self.outlet.0.encoded.clone()?, self.outlet.clone(), self.number);
+        Some(Arc::new(move |frame| {
+            if outlet.is_newest(number) {
+                sink(frame);
+            }
+        }))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`description`] | the files of `pipelines/`: pipelines as text; pure |
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`hardware`] | which elements decode and encode |
+//! | `encoded` | what frames look like before they are decoded |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
 //! | [`inspect`], [`dot`] | a peer as whoever looks for a fault sees it: statistics, and its graph without secrets |
@@ -23,6 +24,7 @@ pub mod branch;
 pub mod codec;
 pub mod description;
 pub mod dot;
+mod encoded;
 pub mod fingerprint;
 pub mod frame;
 mod handshake;
@@ -41,7 +43,7 @@ pub mod turn_over_tls;
 use gst::prelude::PluginFeatureExtManual as _;
 
 pub use codec::Codec;
-pub use frame::{Frame, FrameOutlet, FrameSink};
+pub use frame::{EncodedSink, Frame, FrameOutlet, FrameSink};
 pub use hardware::Hardware;
 pub use ice::IceOptions;
 pub use screen::Screen;

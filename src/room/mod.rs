@@ -24,9 +24,10 @@ use crate::debug::graphs::DotFolder;
 use crate::media::branch::Rotation;
 use crate::media::inspect::PeerBoard;
 use crate::media::screen::PictureSource;
-use crate::media::{Codec, FrameSink, IceOptions};
+use crate::media::{Codec, EncodedSink, FrameSink, IceOptions};
 use crate::redact::shorten;
 use direct::DirectRooms;
+pub use direct::message::CameraLabel;
 
 /// Longer than any room needs to say goodbye and stop its pipelines.
 const LEAVE_LIMIT: Duration = Duration::from_secs(8);
@@ -101,7 +102,7 @@ pub enum RoomError {
 }
 
 /// What happens in a room, in the order in which it happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RoomEvent {
     /// A subject is there; its media is still on the way.
     SubjectJoined,
@@ -109,6 +110,8 @@ pub enum RoomEvent {
     /// network changed, and what was seen before says nothing about who is in front of the camera now. Between two of
     /// them frames may stop without another event; that frames keep coming is for the flow to watch.
     MediaStarted,
+    /// The subject's page names its camera. Only the built-in room's page does, and it can say what it likes.
+    Camera(CameraLabel),
     /// The subject has gone. It may come back, as a page does that is reloaded.
     SubjectLeft,
     /// The way to the room broke; it is looked for. Nobody can be in front of a camera meanwhile.
@@ -125,6 +128,8 @@ pub struct Plugs {
     /// Gets every frame of the subject, on a GStreamer thread: must not block. The flow's screen is among those who
     /// want them, see [`Screen::sink`](crate::media::Screen::sink).
     pub on_frame: FrameSink,
+    /// Gets to know what frames look like before they are decoded, if anybody wants to; on a GStreamer thread as well.
+    pub on_encoded: Option<EncodedSink>,
     /// What the subject sees. The room connects it to the subject, the flow sets what is on it.
     pub screen: Arc<dyn PictureSource>,
     /// The language of the subject's page.

@@ -40,6 +40,7 @@ impl Guest {
             |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
         let plugs = Plugs {
             on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
+            on_encoded: None,
             screen: Arc::new(camera),
             lang: String::new(),
             peers: PeerBoard::default(),
@@ -69,7 +70,7 @@ impl Guest {
                 event = link.next_event() => match event {
                     RoomEvent::SubjectJoined => emit(SubjectEvent::Connected),
                     RoomEvent::MediaStarted => emit(SubjectEvent::FirstFrame),
-                    RoomEvent::SubjectLeft | RoomEvent::Interrupted | RoomEvent::Restored => (),
+                    RoomEvent::SubjectLeft | RoomEvent::Interrupted | RoomEvent::Restored | RoomEvent::Camera(_) => (),
                     RoomEvent::Closed => {
                         emit(SubjectEvent::Closed(None));
                         break;

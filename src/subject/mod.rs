@@ -23,6 +23,7 @@ pub use crate::room::direct::message::ServerMessage;
 
 use crate::media::peer::PeerError;
 use crate::media::{Codec, FrameSink, IceOptions, MediaError};
+use crate::room::CameraLabel;
 use camera::{Camera, Source};
 
 /// Longer than a healthy subject needs to stop.
@@ -51,6 +52,8 @@ pub struct SubjectOptions {
     pub framerate: u32,
     /// Bits per second.
     pub bitrate: u32,
+    /// What it says its camera is called, in a built-in room.
+    pub camera_label: Option<String>,
     /// The only codec that it offers.
     pub codec: Codec,
     /// How it finds the service; the service's own servers are not used.
@@ -71,6 +74,7 @@ impl SubjectOptions {
             size: None,
             framerate: 30,
             bitrate: 1_500_000,
+            camera_label: None,
             codec: Codec::Vp8,
             ice: IceOptions { loopback: true, ..IceOptions::default() },
             on_frame: None,
@@ -135,7 +139,8 @@ pub struct GstSubject {
 impl GstSubject {
     /// Switches the camera on and goes to the room.
     pub async fn join(options: SubjectOptions) -> Result<Self, SubjectError> {
-        let SubjectOptions { url, room, source, size, framerate, bitrate, codec, ice, on_frame, watches } = options;
+        let SubjectOptions { url, room, source, size, framerate, bitrate, camera_label, codec, ice, on_frame, watches } =
+            options;
         crate::media::init()?;
         let (event_sender, events) = mpsc::unbounded_channel();
         let (commands, command_receiver) = mpsc::unbounded_channel();
@@ -153,6 +158,7 @@ impl GstSubject {
             events: event_sender,
             commands: command_receiver,
             camera: camera.lens(),
+            label: camera_label.and_then(|label| CameraLabel::try_from(label).ok()),
             offering: connection::Offering { codec, bitrate, ice, watches },
             on_frame,
         };

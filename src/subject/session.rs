@@ -15,6 +15,7 @@ use crate::media::ice::RemoteCandidate;
 use crate::media::peer::PeerEvent;
 use crate::media::screen::PictureSource as _;
 use crate::media::{FrameOutlet, FrameSink};
+use crate::room::CameraLabel;
 use crate::room::direct::message::{ClientMessage, ServerMessage};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -32,6 +33,7 @@ pub(super) struct Session {
     pub events: mpsc::UnboundedSender<SubjectEvent>,
     pub commands: mpsc::UnboundedReceiver<Command>,
     pub camera: Lens,
+    pub label: Option<CameraLabel>,
     pub offering: Offering,
     pub on_frame: Option<FrameSink>,
 }
@@ -97,6 +99,9 @@ impl Session {
                 self.hang_up(connection).await;
                 let (new, sdp) = Connection::offer(self.offering.clone(), outlet, self.camera.clone()).await?;
                 *connection = Some(new);
+                if let Some(label) = self.label.clone() {
+                    let _ = say(socket, &ClientMessage::Camera { label }).await;
+                }
                 let _ = say(socket, &ClientMessage::Offer { sdp }).await;
             }
             (ServerMessage::Answer { sdp }, Some(connection)) => connection.answer(sdp).await?,

@@ -114,7 +114,14 @@ pub fn mirror() -> (Screen, Frames, Plugs) {
     screen.show(View { message: "Hello".into(), ..View::default() }, None);
     let sinks = [screen.sink(), frames.sink()];
     let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
-    let plugs = Plugs { on_frame, screen: screen.outlet(), lang: "en".into(), peers: PeerBoard::default(), dots: None };
+    let plugs = Plugs {
+        on_frame,
+        on_encoded: None,
+        screen: screen.outlet(),
+        lang: "en".into(),
+        peers: PeerBoard::default(),
+        dots: None,
+    };
     (screen, frames, plugs)
 }
 

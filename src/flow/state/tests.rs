@@ -550,6 +550,16 @@ fn reactions_are_told() {
 }
 
 #[test]
+fn how_regular_reactions_are_is_known_of_three() {
+    let mut d = Drive::with_challenge(settings(), &["blink", "openCloseMouth", "blink"]).to(State::Challenge(0));
+    d.blink();
+    d.open_mouth();
+    assert_eq!((d.machine.state(), d.machine.reaction_scatter()), (State::Challenge(2), None));
+    d.blink();
+    assert!(d.machine.reaction_scatter().is_some_and(|scatter| scatter < 0.5));
+}
+
+#[test]
 fn a_failed_check_decides_where_it_is_enforced() {
     let reasons = [
         (Check::IdentityContinuity, Reason::FaceChanged),

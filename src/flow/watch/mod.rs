@@ -23,6 +23,7 @@ use vision_core::liveness::colour::Judgement;
 use vision_core::liveness::continuity::head_turn::HeadTurn;
 use vision_core::liveness::continuity::identity::Identity;
 use vision_core::liveness::continuity::injection::InjectionHints;
+use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits};
 use vision_core::liveness::modes::Modes;
 use vision_core::liveness::passive::Passive;
@@ -36,6 +37,7 @@ use self::frame_log::FrameLog;
 use self::inspection::{Inspected, Inspection, Wants};
 use self::status::{CheckStatus, Details};
 use super::pace::Pace;
+use crate::media::EncodedSink;
 
 /// How often the networks for identity and passive liveness look. They take as long as two frames of a gesture.
 const NETWORKS_RATE: f32 = 1.0;
@@ -56,6 +58,8 @@ pub struct Watch {
     log: Arc<FrameLog>,
     stream: Stream,
     hints: InjectionHints,
+    /// The frame before.
+    last: Option<Signature>,
     passive: SharedPassive,
     /// Passive liveness is judged when all frames are seen, and not before.
     concluded: bool,
@@ -89,6 +93,7 @@ impl Watch {
             log: Arc::default(),
             stream: Stream::new(StreamLimits::default()),
             hints: InjectionHints::new(),
+            last: None,
             passive: Arc::default(),
             concluded: false,
             identity: network.as_ref().map(identity),
@@ -113,6 +118,13 @@ impl Watch {
         wanted.iter().any(|check| self.modes.looks_at(*check)).then(|| self.log.clone())
     }
 
+    /// Where frames are to be noted before they are decoded, if anybody wants to know.
+    pub fn encoded(&self) -> Option<EncodedSink> {
+        let log = self.log.clone();
+        let note: EncodedSink = Arc::new(move |frame| log.note_encoded(frame));
+        self.modes.looks_at(Check::InjectionHints).then_some(note)
+    }
+
     /// What analysed frames are to be shown to ([`look`]), if anybody wants to know.
     pub fn passive(&self) -> Option<SharedPassive> {
         self.modes.looks_at(Check::PassiveLiveness).then(|| self.passive.clone())
@@ -126,6 +138,16 @@ impl Watch {
         self.turn = is_turn.then(HeadTurn::new);
     }
 
+    /// The subject's page names its camera.
+    pub fn camera(&mut self, label: &str) {
+        self.hints.camera(label);
+    }
+
+    /// How regular the subject's reactions are.
+    pub fn reactions(&mut self, scatter: Option<f32>) {
+        self.hints.reactions(scatter);
+    }
+
     /// The networks have looked at a frame. What comes back is to be run where it may wait, and answered by
     /// [`Watch::inspected`].
     pub fn analysed(&mut self, result: &StreamResult) -> Option<Inspection> {
@@ -134,6 +156,14 @@ impl Watch {
             let seen = (note.sequence == result.tag).then_some(face);
             self.stream.see(&note.signature, seen, note.at);
             self.hints.taken(note.at);
+            if let Some(last) = self.last.replace(note.signature)
+                && let Some(now) = &self.last
+            {
+                self.hints.unchanged(now.unchanged_since(&last));
+            }
+        }
+        for frame in self.log.take_encoded() {
+            self.hints.encoded(frame);
         }
         if let (Some(turn), Some(face)) = (&mut self.turn, face) {
             turn.see(face, result.analysis.width, result.analysis.height);
@@ -218,6 +248,7 @@ impl Watch {
     /// The video broke off.
     pub fn interrupt(&mut self) {
         self.log.clear();
+        self.last = None;
         self.stream.interrupt();
         self.gesture(None);
         if let Some(identity) = &mut self.identity {

@@ -79,7 +79,7 @@ impl Call {
         plugs: Plugs,
         options: RoomOptions,
     ) -> Self {
-        let outlet = FrameOutlet::new(plugs.on_frame.clone());
+        let outlet = FrameOutlet::observed(plugs.on_frame.clone(), plugs.on_encoded.clone());
         Self {
             seat,
             inbox,
@@ -236,6 +236,7 @@ impl Call {
                     None => self.complain("the candidate cannot be read".into()),
                 }
             }
+            ClientMessage::Camera { label } => self.emit(RoomEvent::Camera(label)).await,
             // the socket closes, and says so
             ClientMessage::Bye => (),
         }

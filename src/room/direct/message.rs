@@ -1,5 +1,7 @@
 //! The messages between the page and the service: JSON text on a WebSocket.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::IceServer;
@@ -24,6 +26,39 @@ pub const CLOSE_TRY_LATER: u16 = 1013;
 /// Close code: after the page's goodbye (RFC 6455, 7.4.1).
 pub const CLOSE_NORMAL: u16 = 1000;
 
+/// The name that a browser gives to a camera, as its page tells it: at most [`CameraLabel::LONGEST`] characters.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct CameraLabel(String);
+
+impl CameraLabel {
+    /// Characters. Names of cameras are a few words.
+    pub const LONGEST: usize = 200;
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for CameraLabel {
+    type Error = String;
+
+    fn try_from(label: String) -> Result<Self, String> {
+        if label.chars().count() > Self::LONGEST {
+            return Err(format!("a camera's label has at most {} characters", Self::LONGEST));
+        }
+        Ok(Self(label))
+    }
+}
+
+// People name their telephones after themselves.
+impl fmt::Debug for CameraLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CameraLabel({} bytes)", self.0.len())
+    }
+}
+
 /// What a page says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -44,6 +79,11 @@ pub enum ClientMessage {
         /// The same by name.
         #[serde(default, rename = "sdpMid")]
         mid: Option<String>,
+    },
+    /// The camera whose picture it sends, before its offer and whenever it is another one.
+    Camera {
+        /// The label of its track.
+        label: CameraLabel,
     },
     /// The subject leaves.
     Bye,
@@ -144,6 +184,10 @@ mod tests {
             (r#"{"type":"candidate","candidate":null,"sdpMid":null}"#, candidate(None, None)),
             (r#"{"type":"candidate"}"#, candidate(None, None)),
             (r#"{"type":"bye","extra":1}"#, ClientMessage::Bye),
+            (
+                r#"{"type":"camera","label":"FaceTime HD"}"#,
+                ClientMessage::Camera { label: CameraLabel("FaceTime HD".into()) },
+            ),
         ] {
             assert_eq!(ClientMessage::parse(text).unwrap(), expected, "{text}");
         }
@@ -152,5 +196,18 @@ mod tests {
         {
             assert!(ClientMessage::parse(nonsense).unwrap_err().starts_with("not understood"), "{nonsense}");
         }
+    }
+
+    #[test]
+    fn labels_are_bounded_and_not_shown() {
+        let message = |label: &str| ClientMessage::parse(&format!(r#"{{"type":"camera","label":"{label}"}}"#));
+        let longest = "ü".repeat(CameraLabel::LONGEST);
+        assert_eq!(message(&longest), Ok(ClientMessage::Camera { label: CameraLabel(longest.clone()) }));
+        let refused = message(&(longest + "n")).unwrap_err();
+        assert!(refused.contains("at most 200 characters"), "{refused}");
+        let shown = format!("{:?}", message("Ana's telephone").unwrap());
+        assert!(shown.contains("15 bytes") && !shown.contains("Ana"), "{shown}");
+        assert!(ClientMessage::parse(r#"{"type":"camera"}"#).is_err());
+        assert!(ClientMessage::parse(r#"{"type":"camera","label":7}"#).is_err());
     }
 }

@@ -5,11 +5,13 @@
 //! whatever the settings say.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::super::{Finding, Verdict};
+use super::encoded::Encoded;
 
 /// What speaks for an injected video.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -23,6 +25,8 @@ pub enum Hint {
     RepeatedSizes,
     /// Every frame is encoded with the same quantiser, as files are and calls are not.
     ConstantQuantiser,
+    /// The encoder is one for files, which no browser has: x264 signed the stream.
+    FileEncoder,
     /// Between two frames nothing changes beyond the moving parts: no sensor noise at all.
     NoNoise,
     /// The client named a camera that is a program.
@@ -39,6 +43,7 @@ impl Hint {
             Self::BurstyTiming => "bursty_timing",
             Self::RepeatedSizes => "repeated_sizes",
             Self::ConstantQuantiser => "constant_quantiser",
+            Self::FileEncoder => "file_encoder",
             Self::NoNoise => "no_noise",
             Self::VirtualCamera => "virtual_camera",
             Self::EvenReactions => "even_reactions",
@@ -50,6 +55,7 @@ impl Hint {
         match self {
             Self::RepeatedSizes => 0.9,
             Self::VirtualCamera => 0.7,
+            Self::FileEncoder => 0.5,
             Self::EvenReactions | Self::ConstantQuantiser => 0.3,
             Self::EvenTiming | Self::BurstyTiming => 0.2,
             Self::NoNoise => 0.1,
@@ -124,7 +130,7 @@ pub fn is_virtual_camera(label: &str) -> bool {
 
 /// Frames whose timing and sizes are kept.
 const KEPT: usize = 300;
-/// Before so many frames nothing is said of timing.
+/// Before so many frames nothing is said of them.
 const LEAST_FRAMES: usize = 60;
 /// A file's time stamps do not scatter; a camera's should, by a millisecond or so. Not measured on cameras.
 const EVEN: Duration = Duration::from_micros(300);
@@ -134,6 +140,9 @@ const BURST: f64 = 0.2;
 const BURSTS: f64 = 0.2;
 /// So many sizes in a row that are those of before are no accident.
 const SIZES: usize = 12;
+/// At its ends a rate control keeps to one quantiser for as long as bits abound, or are short. libwebrtc lets libvpx use its
+/// steps 2 to 56 of 64, which are 2 to 106 here. Only what is constant in between was set so.
+const CHOSEN: RangeInclusive<u8> = 10..=100;
 /// The share of cells that do not change by this many levels where there is no noise.
 const NO_NOISE: f32 = 0.9;
 /// Reaction times with less scatter than this are a program's.
@@ -145,7 +154,9 @@ pub struct InjectionHints {
     taken: VecDeque<Duration>,
     sizes: VecDeque<u32>,
     quantisers: VecDeque<u8>,
-    quiet: Option<f32>,
+    file_encoder: bool,
+    /// Mean share of what did not change, and the frames it is known of.
+    quiet: (f32, usize),
     virtual_camera: bool,
     scatter: Option<f32>,
 }
@@ -162,19 +173,22 @@ impl InjectionHints {
         push(&mut self.taken, at);
     }
 
-    /// An encoded frame: its bytes, and its quantiser where the depayloader or decoder tells it.
-    pub fn encoded(&mut self, bytes: u32, quantiser: Option<u8>) {
-        push(&mut self.sizes, bytes);
-        if let Some(quantiser) = quantiser {
+    /// An encoded frame was received.
+    pub fn encoded(&mut self, frame: Encoded) {
+        push(&mut self.sizes, frame.bytes);
+        if let Some(quantiser) = frame.quantiser {
             push(&mut self.quantisers, quantiser);
         }
+        self.file_encoder |= frame.x264;
     }
 
     /// The share of the picture, 0..1, that did not change at all since the frame before.
     pub fn unchanged(&mut self, share: f32) {
         if share.is_finite() {
-            let mean = self.quiet.unwrap_or(share);
-            self.quiet = Some(mean + (share - mean) * 0.05);
+            let (mean, frames) = self.quiet;
+            // of all at first, then of the last ones
+            let frames = (frames + 1).min(LEAST_FRAMES);
+            self.quiet = (mean + (share - mean) / frames as f32, frames);
         }
     }
 
@@ -193,14 +207,15 @@ impl InjectionHints {
         let timing = self.timing();
         let even = timing.is_some_and(|(scatter, _)| scatter < EVEN);
         let bursty = timing.is_some_and(|(_, bursts)| bursts > BURSTS);
-        let constant =
-            self.quantisers.len() >= LEAST_FRAMES && self.quantisers.iter().all(|q| *q == self.quantisers[0]);
+        let constant = self.quantisers.len() >= LEAST_FRAMES
+            && self.quantisers.iter().all(|q| *q == self.quantisers[0] && CHOSEN.contains(q));
         let found = [
             (Hint::EvenTiming, even),
             (Hint::BurstyTiming, bursty),
             (Hint::RepeatedSizes, repeats(&self.sizes)),
             (Hint::ConstantQuantiser, constant),
-            (Hint::NoNoise, self.quiet.is_some_and(|share| share > NO_NOISE)),
+            (Hint::FileEncoder, self.file_encoder),
+            (Hint::NoNoise, self.quiet.1 == LEAST_FRAMES && self.quiet.0 > NO_NOISE),
             (Hint::VirtualCamera, self.virtual_camera),
             (Hint::EvenReactions, self.scatter.is_some_and(|scatter| scatter < EVEN_REACTIONS)),
         ];
@@ -257,6 +272,10 @@ mod tests {
         }
     }
 
+    fn frame(bytes: u32, quantiser: Option<u8>) -> Encoded {
+        Encoded { bytes, quantiser, x264: false }
+    }
+
     fn risk(change: impl FnOnce(&mut InjectionHints)) -> InjectionRisk {
         let mut hints = InjectionHints::new();
         change(&mut hints);
@@ -272,7 +291,7 @@ mod tests {
                 if i % 10 != 7 {
                     hints.taken(Duration::from_secs_f64(f64::from(i) / 30.0 + 0.004 * noise()));
                 }
-                hints.encoded(2000 + (1000.0 * noise()) as u32, Some(20 + (20.0 * noise()) as u8));
+                hints.encoded(frame(2000 + (1000.0 * noise()) as u32, Some(20 + (20.0 * noise()) as u8)));
                 hints.unchanged(0.4);
             }
             hints.camera("FaceTime HD Camera (Built-in)");
@@ -298,12 +317,18 @@ mod tests {
     fn the_same_encoded_video_again() {
         let mut noise = noise(9);
         let sizes: Vec<u32> = (0..80).map(|_| 1000 + (3000.0 * noise()) as u32).collect();
-        let once = risk(|hints| sizes.iter().for_each(|size| hints.encoded(*size, None)));
+        let once = risk(|hints| sizes.iter().for_each(|size| hints.encoded(frame(*size, None))));
         assert!(once.hints.is_empty());
-        let twice = risk(|hints| sizes.iter().chain(&sizes[..20]).for_each(|size| hints.encoded(*size, None)));
+        let twice = risk(|hints| sizes.iter().chain(&sizes[..20]).for_each(|size| hints.encoded(frame(*size, None))));
         assert_eq!(twice.hints, [Hint::RepeatedSizes]);
-        let equal = risk(|hints| (0..80).for_each(|_| hints.encoded(500, Some(30))));
+        let equal = risk(|hints| (0..80).for_each(|_| hints.encoded(frame(500, Some(30)))));
         assert_eq!(equal.hints, [Hint::ConstantQuantiser], "equal sizes are not repeated ones");
+        for end in [2, 4, 106, 127] {
+            let stuck = risk(|hints| (0..80).for_each(|_| hints.encoded(frame(500, Some(end)))));
+            assert!(stuck.hints.is_empty(), "a rate control at its end: {end}");
+        }
+        let few = risk(|hints| (0..LEAST_FRAMES - 1).for_each(|_| hints.unchanged(1.0)));
+        assert!(few.hints.is_empty(), "{few:?}");
     }
 
     #[test]
@@ -323,13 +348,13 @@ mod tests {
         let risk = risk(|hints| {
             for i in 0..100_u32 {
                 hints.taken(Duration::from_millis(u64::from(i) * 40));
-                hints.encoded(100 + i % 20, Some(30));
+                hints.encoded(Encoded { x264: i == 0, ..frame(100 + i % 20, Some(30)) });
                 hints.unchanged(1.0);
             }
             hints.camera("OBS Virtual Camera");
             hints.reactions(Some(0.01));
         });
-        assert_eq!(risk.hints.len(), 6, "{risk:?}");
+        assert_eq!(risk.hints.len(), 7, "{risk:?}");
         assert!(risk.risk > 0.95 && risk.risk < 1.0);
         assert_eq!(risk.finding().verdict, Verdict::Inconclusive);
     }

@@ -53,6 +53,12 @@ impl Signature {
         Some(Self { cells, size })
     }
 
+    /// The share of cells, 0..1, whose mean did not change at all since an earlier signature. Where there is noise, a mean of
+    /// 64 samples hardly ever stays; encoders leave still parts of a picture as they were.
+    pub fn unchanged_since(&self, earlier: &Self) -> f32 {
+        self.cells.iter().zip(&earlier.cells).filter(|(now, then)| now == then).count() as f32 / CELLS as f32
+    }
+
     /// A signature in between: `share` 0 is this one, 1 is `other`.
     pub(super) fn towards(&self, other: &Self, share: f32) -> [f32; CELLS] {
         std::array::from_fn(|i| self.cells[i] + (other.cells[i] - self.cells[i]) * share)
@@ -128,6 +134,8 @@ mod tests {
         let dark = picture(1.0, 20.0, 0);
         let brighter = picture(1.2, 35.0, 0).change_since(&dark);
         assert!(brighter.levels < 0.01 && brighter.unlike < 0.01, "{brighter:?}");
+        assert!(picture(1.2, 35.0, 0).unchanged_since(&dark) < 0.1);
+        assert_eq!(dark.unchanged_since(&dark), 1.0);
         let other = picture(1.0, 20.0, 5).change_since(&dark);
         assert!(other.levels > 10.0 && other.unlike > 0.5, "{other:?}");
     }
