@@ -2,7 +2,7 @@
 //!
 //! Embeddings taken through the flow are compared with a template, the mean of those seen before. What is nearer than the
 //! network's threshold is the same person. That threshold is set so that two people are hardly ever taken for one; one
-//! person in two moods may well be farther apart. So another person begins at [`FAR`] thresholds, and what is between is
+//! person in two moods may well be farther apart. So another person begins at 1.25 thresholds, and what is between is
 //! doubted without consequence. Single frames are allowed to be bad (blurred, turned away, eyes closed); a face that
 //! stays far from the template, or two far ones in a row that are near each other, are another person. It does not matter
 //! whether the face was followed or lost in between: the template stays.
