@@ -85,8 +85,7 @@ async fn a_looped_clip_passes_by_default_and_not_in_the_profile_strict() {
 }
 
 /// The installed models in a folder of the test's own, with the glasses network or without.
-fn models(folder: &Scratch, glasses: bool) -> bool {
-    let installed = ModelFolder::find(None).unwrap();
+fn models(installed: &ModelFolder, folder: &Scratch, glasses: bool) -> bool {
     let mut there = false;
     for file in std::fs::read_dir(installed.path()).unwrap().map(Result::unwrap) {
         let is_network = file.file_name() == "glasses_model.onnx";
@@ -103,16 +102,20 @@ async fn whoever_wears_glasses_is_asked_to_come_without() {
     let _turn = serial().await;
     let name = "whoever_wears_glasses_is_asked_to_come_without";
     let controller = TestController::start(Behaviour::default()).await;
+    // A process loads one ONNX Runtime.
+    let installed = ModelFolder::find(None).unwrap();
+    let runtime = installed.resolve("onnxruntime").unwrap().path;
+    let runtime = ("analysis.runtime_library", runtime.to_str().unwrap());
     // A frame that the picture alone shows, and a thin one.
     for (person, network) in [("lp_d13.mp4", false), ("lp_d19.mp4", true)] {
         let Some(person) = asset(name, person) else { return };
         let folder = Scratch::new(&format!("models-{network}"));
-        let there = models(&folder, network);
+        let there = models(&installed, &folder, network);
         if network && !there {
             return skipped(name, "the glasses network is not there (make models WITH=glasses)");
         }
         let folder = folder.0.to_str().unwrap();
-        let settings = [("liveness.glasses", "enforce"), ("analysis.models_folder", folder)];
+        let settings = [("liveness.glasses", "enforce"), ("analysis.models_folder", folder), runtime];
         let settings: Vec<_> = QUICK.into_iter().chain(settings).collect();
         let service = service::start(&settings).await;
         let health: Value = reqwest::get(service.url("/health")).await.unwrap().json().await.unwrap();
