@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vision_core::challenge::{ChallengeError, ChallengePool};
 use vision_core::gestures::{GestureError, GestureLibrary};
-use vision_core::liveness::Check;
+use vision_core::liveness::{Check, Mode};
 use vision_core::locales::{LocaleError, Locales};
 use vision_models::engine::{Engine, EngineError, EngineOptions};
 
@@ -106,6 +106,11 @@ impl Services {
         }
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
         let engine = Engine::open(&engine_options(&config))?;
+        if config.liveness.modes.of(Check::Glasses) == Mode::Enforce && !engine.info().glasses {
+            tracing::warn!(
+                "glasses end a flow (GLASSES_DETECTOR_MODE, LIVENESS_PROFILE), and the network that sees them is missing: only sunglasses and thick frames are noticed. `make models WITH=glasses` fetches it (AGPL-3.0)"
+            );
+        }
         if let Err(error) = crate::media::screen::warm_up((config.media.width, config.media.height)) {
             tracing::warn!(%error, "no picture for a subject could be drawn for a trial");
         }
@@ -171,6 +176,7 @@ pub fn engine_options(config: &Config) -> EngineOptions {
         workers: config.analysis.workers,
         embedding: config.matching.embedding.clone(),
         antispoof: config.liveness.modes.looks_at(Check::PassiveLiveness),
+        glasses: config.liveness.modes.looks_at(Check::Glasses),
     }
 }
 

@@ -133,6 +133,7 @@ async fn health_tells_models_provider_and_load() {
     assert_eq!(health["liveness"]["frozen_stream"], "enforce", "{health}");
     let present = if ids.contains(&"face_antispoof") { "present" } else { "absent" };
     assert_eq!(health["antispoof_network"], present, "{health}");
+    assert_eq!(health["glasses_network"], "absent", "nobody asked for it: {health}");
     service.stop().await;
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use vision_core::liveness::colour::simulation::Scene;
+use vision_models::manifest::ModelFolder;
 use vision_service::media::Codec;
 use vision_service::subject::camera::Source;
 use vision_service::subject::{GstSubject, SubjectOptions};
 
-use crate::support::assets::{asset, frame_of};
+use crate::support::assets::{Scratch, asset, frame_of, skipped};
 use crate::support::controller::{Behaviour, TestController};
 use crate::support::lit::Lit;
 use crate::support::serial;
@@ -64,12 +65,74 @@ async fn a_looped_clip_passes_by_default_and_not_in_the_profile_strict() {
             // It is encoded anew each time.
             let hints = checks["injection_hints"]["hints"].as_array().unwrap();
             assert!(!hints.contains(&json!("repeated_sizes")) && !hints.contains(&json!("no_noise")), "{status}");
+            let pictures = status["pictures"].as_array().unwrap();
+            assert!(!pictures.is_empty(), "{status}");
+            for picture in pictures {
+                let score = |name: &str| picture[name].as_f64().unwrap_or_else(|| panic!("no {name}: {status}"));
+                for name in ["blur", "light", "darkness", "illumination", "specularity"] {
+                    assert!((0.0..=1.0).contains(&score(name)), "{name}: {status}");
+                }
+                // A sharp clip of a face in daylight, 480 pixels square.
+                assert!(score("ags") > 0.5 && score("darkness") > 0.9, "{status}");
+                assert!((100.0..=480.0).contains(&score("face_width")), "{status}");
+                assert!((100.0..=480.0).contains(&score("face_height")), "{status}");
+                assert_eq!(picture["identity"], "same", "{status}");
+            }
             assert!(checks.contains_key("cuts_and_loops") && !checks.contains_key("glasses"), "{status}");
             assert!(
                 checks.values().all(|check| check["verdict"] != "failed" || check["mode"] == "observe"),
                 "{status}"
             );
         }
+        service.stop().await;
+    }
+}
+
+/// The installed models in a folder of the test's own, with the glasses network or without.
+fn models(installed: &ModelFolder, folder: &Scratch, glasses: bool) -> bool {
+    let mut there = false;
+    for file in std::fs::read_dir(installed.path()).unwrap().map(Result::unwrap) {
+        let is_network = file.file_name() == "glasses_model.onnx";
+        there |= is_network;
+        if glasses || !is_network {
+            std::os::unix::fs::symlink(file.path().canonicalize().unwrap(), folder.0.join(file.file_name())).unwrap();
+        }
+    }
+    there
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wears_glasses_is_asked_to_come_without() {
+    let _turn = serial().await;
+    let name = "whoever_wears_glasses_is_asked_to_come_without";
+    let controller = TestController::start(Behaviour::default()).await;
+    // A process loads one ONNX Runtime.
+    let installed = ModelFolder::find(None).unwrap();
+    let runtime = installed.resolve("onnxruntime").unwrap().path;
+    let runtime = ("analysis.runtime_library", runtime.to_str().unwrap());
+    // A frame that the picture alone shows, and a thin one.
+    for (person, network) in [("lp_d13.mp4", false), ("lp_d19.mp4", true)] {
+        let Some(person) = asset(name, person) else { return };
+        let folder = Scratch::new(&format!("models-{network}"));
+        let there = models(&installed, &folder, network);
+        if network && !there {
+            return skipped(name, "the glasses network is not there (make models WITH=glasses)");
+        }
+        let folder = folder.0.to_str().unwrap();
+        let settings = [("liveness.glasses", "enforce"), ("analysis.models_folder", folder), runtime];
+        let settings: Vec<_> = QUICK.into_iter().chain(settings).collect();
+        let service = service::start(&settings).await;
+        let health: Value = reqwest::get(service.url("/health")).await.unwrap().json().await.unwrap();
+        let expected = if network { "present" } else { "absent" };
+        assert_eq!(health["glasses_network"], expected, "{health}");
+        let (heard, status) = verify(&service, &controller, expected, |options| {
+            options.size = None;
+            options.source = Source::Clip(person);
+        })
+        .await;
+        assert_eq!((heard.as_str(), &status["reason"]), ("failure", &json!("glasses")), "{status}");
+        let check = &status["checks"]["glasses"];
+        assert_eq!((&check["verdict"], &check["network"]), (&json!("failed"), &json!(expected)), "{status}");
         service.stop().await;
     }
 }

@@ -70,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
     s("liveness.colour_least_contrast", "COLOUR_LEAST_CONTRAST", "0.04", "The least light that subjects' screens add to that of their surroundings, 0 to 1. A reflection of so much that is not there is absent; with 0 its absence is never held against anybody."),
     s("liveness.colour_required", "COLOUR_REQUIRED", "false", "An enforced colour challenge that cannot tell (also the second time) ends the flow with `liveness_unclear`, instead of going on without it. For rooms without daylight."),
     s("liveness.reduced_flash", "REDUCED_FLASH", "false", "No colour challenge for anybody; a request's `reducedFlash` switches it off for one subject."),
-    s("liveness.glasses", "GLASSES_DETECTOR_MODE", "", "Glasses: `observe` (or `WARNING_ONLY`) warns the subject, `enforce` (or `ERROR`) ends the flow. Unset: `off`, `enforce` in `strict`."),
+    s("liveness.glasses", "GLASSES_DETECTOR_MODE", "", "Glasses: `observe` (or `WARNING_ONLY`) warns the subject, `enforce` (or `ERROR`) ends the flow. Thin frames are seen only by a network that is fetched by `make models WITH=glasses` (AGPL-3.0). Unset: `off`, `enforce` in `strict`."),
     s("liveness.injection_hints", "INJECTION_HINTS_MODE", "", "Signs that no camera made the video; `off` or `observe`, never more. Unset: `observe`."),
     s("liveness.inspection_rate", "LIVENESS_INSPECTION_RATE", "2", "How many frames a second are looked at for passive liveness, identity and quality, 0.5 to 15."),
 

@@ -10,6 +10,7 @@ use vision_core::liveness::Check;
 
 use super::outcome::Reason;
 use super::timeline::Moments;
+use super::watch::pictures::PictureStatus;
 use super::watch::status::CheckStatus;
 use crate::debug::probe::FlowProbe;
 
@@ -85,6 +86,9 @@ pub struct FlowStatus {
     /// What the liveness checks have seen, those that are not off.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub checks: BTreeMap<Check, CheckStatus>,
+    /// The pictures that were taken of the subject for the comparison: how fit they are for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pictures: Vec<PictureStatus>,
     /// Milliseconds since the flow was accepted.
     pub timings: Moments,
     /// From the subject's first frame to the first composed frame with text on it.
@@ -104,6 +108,7 @@ impl FlowStatus {
             reason: None,
             reported: None,
             checks: BTreeMap::new(),
+            pictures: Vec::new(),
             timings: Moments::default(),
             first_text_after_ms: None,
         }

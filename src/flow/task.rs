@@ -281,7 +281,17 @@ impl Task {
                 tracing::warn!(flow = %self.admission.id(), "cannot join {}: {e}", self.call.room);
                 Event::RoomUnreachable
             }
-            Ok(Done::Matched(result)) => Event::Matched(result),
+            Ok(Done::Matched(result)) => {
+                let scores = self.watch.pictures().iter().filter_map(|picture| picture.scores);
+                let lowest_ags = scores.map(|scores| scores.ags).min_by(f32::total_cmp);
+                tracing::info!(
+                    flow = %self.admission.id(),
+                    pictures = self.watch.pictures().len(),
+                    lowest_ags = lowest_ags.map(tracing::field::display),
+                    "how good the subject's pictures were"
+                );
+                Event::Matched(result)
+            }
             Ok(Done::Reported(delivered)) => {
                 self.admission.update(|s| s.reported = Some(delivered));
                 Event::Reported
@@ -460,6 +470,7 @@ impl Task {
             status.outcome = machine.outcome().map(Outcome::as_str);
             status.reason = machine.outcome().and_then(Outcome::reason);
             status.checks = checks;
+            status.pictures = self.watch.pictures().to_vec();
             status.timings = machine.timeline().moments().clone();
             if let Some(after) = first_text {
                 status.first_text_after_ms = Some(after.as_millis() as u64);

@@ -29,6 +29,8 @@ struct Health<'a> {
     liveness: BTreeMap<Check, Mode>,
     /// Whether passive liveness has its network: `present` or `absent`.
     antispoof_network: Network,
+    /// The same of the glasses.
+    glasses_network: Network,
     running_flows: usize,
     max_flows: usize,
 }
@@ -56,7 +58,8 @@ fn answer(services: &Services) -> Reply {
         models: info.models.iter().filter(|m| m.in_use).map(|m| Model { id: m.id, licence: m.licence }).collect(),
         matcher: if services.config.matching.remote_url.is_some() { "remote" } else { "embedded" },
         liveness: CHECKS.into_iter().map(|check| (check, services.config.liveness.modes.of(check))).collect(),
-        antispoof_network: if info.antispoof { Network::Present } else { Network::Absent },
+        antispoof_network: Network::is(info.antispoof),
+        glasses_network: Network::is(info.glasses),
         running_flows,
         max_flows,
     };

@@ -13,12 +13,16 @@ fn root() -> Option<PathBuf> {
     root.join("assets").is_dir().then_some(root)
 }
 
+/// Says that a test cannot run here. Past the test runner, which keeps what passing tests print to itself.
+pub fn skipped(test: &str, reason: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {reason}");
+}
+
 /// A file of the test data; `None`, said by name, when the data is not there. A file missing in data that is there is a
 /// failure.
 pub fn asset(test: &str, name: &str) -> Option<PathBuf> {
     let Some(root) = root() else {
-        // Past the test runner, which keeps what passing tests print to itself.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: needs shared data (set VISION_TEST_ASSETS)");
+        skipped(test, "needs shared data (set VISION_TEST_ASSETS)");
         return None;
     };
     let path = root.join("assets").join(name);

@@ -25,10 +25,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use vision_core::face::{Face, FrameAnalysis};
+use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
 use vision_core::picture::Picture;
 
 use crate::antispoof::{self, Antispoof, AntispoofError};
 use crate::embedding::{Embedding, EmbeddingError};
+use crate::glasses::{self, GlassesDetector, GlassesError};
 use crate::landmarker::{Landmarker, LandmarkerError, MAX_FACES, StreamFrame, Tracker, TrackerOptions};
 use crate::manifest::{Listing, ManifestError, Metric, ModelFolder};
 use crate::runtime::{Runtime, RuntimeError, RuntimeInfo, RuntimeOptions};
@@ -54,6 +56,8 @@ pub struct EngineOptions {
     pub embedding: Option<String>,
     /// Load the anti-spoof network, where it is present.
     pub antispoof: bool,
+    /// Load the glasses network, where it is present.
+    pub glasses: bool,
 }
 
 /// Why the engine does not open, or has no result.
@@ -74,6 +78,9 @@ pub enum EngineError {
     /// A face has no anti-spoof score.
     #[error(transparent)]
     Antispoof(#[from] AntispoofError),
+    /// What a face wears cannot be told.
+    #[error(transparent)]
+    Glasses(#[from] GlassesError),
     /// There is no embedding of this name.
     #[error("there is no embedding `{name}`; present are: {present}. Run `make models`, or choose one of these")]
     UnknownEmbedding {
@@ -121,6 +128,8 @@ pub struct EngineInfo {
     pub embeddings: Vec<EmbeddingInfo>,
     /// Whether there is an anti-spoof network.
     pub antispoof: bool,
+    /// Whether there is a glasses network.
+    pub glasses: bool,
 }
 
 /// An embedding that can be asked for.
@@ -169,6 +178,7 @@ pub struct Engine {
     embedders: Arc<Embedders>,
     /// Shared by all threads, as the embedders are.
     antispoof: Option<Arc<Mutex<Antispoof>>>,
+    glasses: Option<Arc<Mutex<GlassesDetector>>>,
     info: EngineInfo,
 }
 
@@ -181,9 +191,12 @@ impl Engine {
         let folder = ModelFolder::find(options.folder.as_deref())?;
         let runtime = Runtime::open(&folder, &options.runtime)?;
         let embedders = Arc::new(Embedders::open(&runtime, &folder, options.embedding.as_deref())?);
-        let antispoof = options.antispoof.then(|| Antispoof::load(&runtime, &folder));
-        let antispoof = match antispoof {
+        let antispoof = match options.antispoof.then(|| Antispoof::load(&runtime, &folder)) {
             None | Some(Err(AntispoofError::Manifest(ManifestError::Missing { .. }))) => None,
+            Some(network) => Some(Arc::new(Mutex::new(network?))),
+        };
+        let glasses = match options.glasses.then(|| GlassesDetector::load(&runtime, &folder)) {
+            None | Some(Err(GlassesError::Manifest(ManifestError::Missing { .. }))) => None,
             Some(network) => Some(Arc::new(Mutex::new(network?))),
         };
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -202,6 +215,9 @@ impl Engine {
             if listing.id == antispoof::MODEL {
                 listing.in_use = antispoof.is_some();
             }
+            if listing.id == glasses::MODEL {
+                listing.in_use = glasses.is_some();
+            }
             if embedders.find(listing.id).is_some() {
                 listing.in_use = chosen == Some(listing.id);
             }
@@ -213,6 +229,7 @@ impl Engine {
             models,
             embeddings: embedders.list(),
             antispoof: antispoof.is_some(),
+            glasses: glasses.is_some(),
         };
         let RuntimeInfo { provider, device_id, version, engine_cache, max_batch, .. } = &info.runtime;
         tracing::info!(
@@ -224,10 +241,11 @@ impl Engine {
             workers,
             embedding = chosen.unwrap_or("none"),
             antispoof = info.antispoof,
+            glasses = info.glasses,
             "the inference engine is open"
         );
         let batching = Batching { most: *max_batch, wait: options.batch_wait };
-        Ok(Arc::new(Self { pool: Pool::start("inference", networks, batching)?, embedders, antispoof, info }))
+        Ok(Arc::new(Self { pool: Pool::start("inference", networks, batching)?, embedders, antispoof, glasses, info }))
     }
 
     /// What the engine runs on.
@@ -275,6 +293,25 @@ impl Engine {
         self.pool.run(move |_| {
             let mut network = network.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(Some(network.score(&picture.view(), &face)?))
+        })?
+    }
+
+    /// What a face wears, by the network and by the cues of the picture ([`GlassesDetector::glasses`]); none without the
+    /// network. Blocks as [`Engine::analyze_picture`] does.
+    ///
+    /// # Errors
+    /// [`EngineError::Glasses`], or why there is no result at all.
+    pub fn glasses(
+        &self,
+        picture: Arc<dyn Picture>,
+        face: &Face,
+        cues: &GlassesCues,
+    ) -> Result<Option<Glasses>, EngineError> {
+        let Some(network) = self.glasses.clone() else { return Ok(None) };
+        let (face, cues) = (face.clone(), *cues);
+        self.pool.run(move |_| {
+            let mut network = network.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(Some(network.glasses(&picture.view(), &face, &cues)?))
         })?
     }
 

@@ -6,11 +6,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use vision_core::liveness::quality::AlignedFace;
+use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
 use vision_core::picture::{Picture, RgbPicture};
 use vision_models::engine::{Engine, EngineError, EngineOptions, FaceStream, StreamOptions, StreamResult};
+use vision_models::glasses::MODEL;
+use vision_models::manifest::State;
 use vision_models::runtime::{Provider, RuntimeOptions};
 
-use crate::support::{empty_room, picture, shared};
+use crate::support::{I420Clip, empty_room, picture, shared, skipped};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -57,6 +61,28 @@ fn a_chosen_embedding_is_the_one_in_use() {
     let unknown = EngineOptions { embedding: Some("nothing".to_owned()), ..EngineOptions::default() };
     let error = Engine::open(&unknown).err().unwrap().to_string();
     assert!(error.contains("nothing") && error.contains("dlib_resnet"), "{error}");
+}
+
+#[test]
+fn glasses_are_looked_at_by_the_network_when_they_are_asked_for_and_it_is_there() {
+    let name = "glasses_are_looked_at_by_the_network_when_they_are_asked_for_and_it_is_there";
+    let Some(shared) = shared(name) else { return };
+    let picture = Arc::new(I420Clip::open(&shared.join("assets/lp_d19.mp4")).next().unwrap());
+    for glasses in [false, true] {
+        let engine = Engine::open(&EngineOptions { glasses, ..EngineOptions::default() }).unwrap();
+        let info = engine.info();
+        let listing = info.models.iter().find(|listing| listing.id == MODEL).unwrap();
+        let there = listing.state == State::Present;
+        assert_eq!((info.glasses, listing.in_use), (glasses && there, glasses && there));
+        let face = engine.analyze_picture(picture.clone()).unwrap().remove(0);
+        // A frame too thin for the cues of the picture.
+        let cues = GlassesCues::of(&AlignedFace::new(&picture.view(), &face).unwrap());
+        let seen = engine.glasses(picture.clone(), &face, &cues).unwrap();
+        assert_eq!((cues.glasses(), seen), (None, info.glasses.then_some(Glasses::EyeGlasses)));
+        if glasses && !there {
+            skipped(name, "the glasses network is not there (make models WITH=glasses)");
+        }
+    }
 }
 
 #[test]

@@ -15,18 +15,17 @@ use vision_core::liveness::quality::ags::Factors;
 use vision_core::liveness::quality::glasses::{Glasses, GlassesCues, GlassesVote};
 use vision_core::liveness::quality::mouth::Mouth;
 use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
-use vision_core::liveness::{Check, Finding, Verdict};
+use vision_core::liveness::{Check, Finding};
 use vision_core::picture::PictureView;
 use vision_core::plot::Series;
 use vision_models::antispoof::{Antispoof, AntispoofError};
 use vision_models::embedding::{Embedder, EmbeddingError};
+use vision_models::glasses::{GlassesDetector, GlassesError};
 use vision_models::manifest::{ManifestError, ModelFolder};
 use vision_models::runtime::Runtime;
 
 /// How often the embedding and the anti-spoof network look, as in a call.
 const NETWORKS: Duration = Duration::from_secs(1);
-/// Frames that vote on glasses.
-const GLASSES_FRAMES: usize = 3;
 
 /// Why the checks cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +35,8 @@ pub enum ChecksError {
     Embedding(#[from] EmbeddingError),
     #[error(transparent)]
     Antispoof(#[from] AntispoofError),
+    #[error(transparent)]
+    Glasses(#[from] GlassesError),
 }
 
 /// How good the picture of a face is. Scores 0..1; of illumination and specularity 0 is good, of the others 1.
@@ -60,6 +61,7 @@ pub struct Checks {
     glasses: GlassesVote,
     identity: Option<(Identity, Embedder)>,
     antispoof: Option<Antispoof>,
+    glasses_network: Option<GlassesDetector>,
     networks_due: Duration,
     points: BTreeMap<Check, Vec<(f64, f64)>>,
 }
@@ -79,14 +81,19 @@ impl Checks {
             Err(AntispoofError::Manifest(ManifestError::Missing { .. })) => None,
             network => Some(network?),
         };
+        let glasses_network = match GlassesDetector::load(runtime, folder) {
+            Err(GlassesError::Manifest(ManifestError::Missing { .. })) => None,
+            network => Some(network?),
+        };
         Ok(Self {
             stream: Stream::new(StreamLimits::default()),
             hints: InjectionHints::new(),
             passive: Passive::new(),
             turn: HeadTurn::new(),
-            glasses: GlassesVote::new(GLASSES_FRAMES),
+            glasses: GlassesVote::in_call(glasses_network.is_some()),
             identity,
             antispoof,
+            glasses_network,
             networks_due: Duration::ZERO,
             points: BTreeMap::new(),
         })
@@ -122,7 +129,7 @@ impl Checks {
             {
                 identity.see(embedding);
             }
-            quality = Self::quality(picture, face);
+            quality = self.quality(picture, face)?;
             self.glasses.add(quality.and_then(|quality: QualityReport| quality.glasses));
         }
         let ms = at.as_secs_f64() * 1000.0;
@@ -135,30 +142,29 @@ impl Checks {
     }
 
     /// How good the picture of this face is.
-    pub fn quality(picture: &PictureView<'_>, face: &Face) -> Option<QualityReport> {
-        let aligned = AlignedFace::new(picture, face)?;
-        let (measures, mouth) = (Measures::of(&aligned), Mouth::of(&aligned, face));
-        Some(QualityReport {
+    pub fn quality(&mut self, picture: &PictureView<'_>, face: &Face) -> Result<Option<QualityReport>, ChecksError> {
+        let Some(aligned) = AlignedFace::new(picture, face) else { return Ok(None) };
+        let (measures, mouth, cues) = (Measures::of(&aligned), Mouth::of(&aligned, face), GlassesCues::of(&aligned));
+        Ok(Some(QualityReport {
             quality: measures.quality(),
             ags: Factors::of(&aligned, face, &measures, &mouth).ags(),
             mouth: mouth.closed_and_visible(),
-            glasses: GlassesCues::of(&aligned).glasses(),
-        })
+            glasses: match &mut self.glasses_network {
+                Some(network) => Some(network.glasses(picture, face, &cues)?),
+                None => cues.glasses(),
+            },
+        }))
     }
 
     /// What was found so far. Several faces are counted elsewhere; reactions and colours need a subject who is asked for them.
     pub fn findings(&self) -> BTreeMap<Check, Finding> {
-        let glasses = self.glasses.result().map(|glasses| match glasses {
-            Glasses::NoGlasses => Finding { verdict: Verdict::Passed, score: Some(1.0) },
-            _ => Finding { verdict: Verdict::Failed, score: Some(0.0) },
-        });
         let found = [
             (Check::IdentityContinuity, self.identity.as_ref().map(|(identity, _)| identity.finding())),
             (Check::FrozenStream, Some(self.stream.frozen())),
             (Check::PassiveLiveness, Some(self.passive.report().finding)),
             (Check::CutsAndLoops, Some(self.stream.cuts_and_loops())),
             (Check::HeadTurnRigidity, Some(self.turn.finding())),
-            (Check::Glasses, glasses),
+            (Check::Glasses, Some(self.glasses.finding(&[Glasses::NoGlasses]))),
             (Check::InjectionHints, Some(self.hints.risk().finding())),
         ];
         found.into_iter().filter_map(|(check, finding)| Some((check, finding?))).collect()

@@ -97,7 +97,9 @@ pub fn run(config: &Config, arguments: Arguments, out: &mut impl Write) -> Resul
         }
         let mut report = FrameReport::new(summary.frames, pts, &analysis, &config.position, &completed);
         if arguments.pictures {
-            report.quality = analysis.face.as_ref().and_then(|face| Checks::quality(&view, face));
+            if let Some(face) = &analysis.face {
+                report.quality = checks.quality(&view, face)?;
+            }
         } else {
             report.quality = checks.frame(&view, &analysis, pts)?;
             report.checks = checks.findings();

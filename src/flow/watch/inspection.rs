@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use vision_core::face::Face;
 use vision_core::liveness::continuity::identity::Embedding;
+use vision_core::liveness::quality::ags::Factors;
 use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
+use vision_core::liveness::quality::mouth::Mouth;
 use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
 use vision_core::picture::Picture;
 use vision_models::engine::{Engine, EngineError};
@@ -26,6 +28,8 @@ pub struct Inspection {
     pub(super) picture: Arc<dyn Picture>,
     pub(super) face: Face,
     pub(super) wants: Wants,
+    /// The picture's number, if it was taken for the comparison.
+    pub(super) number: Option<usize>,
 }
 
 /// What was found out.
@@ -33,32 +37,39 @@ pub struct Inspected {
     pub(super) appearance: Option<Appearance>,
     pub(super) embedding: Option<Embedding>,
     pub(super) antispoof: Option<f32>,
+    pub(super) number: Option<usize>,
 }
 
-/// What can be said of a face without networks.
+/// How good the picture of a face is, and what the face wears.
 pub(super) struct Appearance {
     pub quality: Quality,
+    pub ags: f32,
     pub glasses: Option<Glasses>,
 }
 
 impl Inspection {
     /// Looks. Blocks until the networks have had their turn.
     pub fn run(self) -> Inspected {
-        let Self { engine, picture, face, wants } = self;
-        let appearance = wants.appearance.then(|| appearance(&*picture, &face)).flatten();
+        let Self { engine, picture, face, wants, number } = self;
+        let appearance = wants.appearance.then(|| appearance(&engine, &picture, &face)).flatten();
         let embedding = wants.embedding.then(|| engine.embed(picture.clone(), &face, None));
         let embedding = embedding.and_then(|result| known("embedding", result));
         let embedding = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec()));
         let antispoof = wants.antispoof.then(|| engine.antispoof(picture, &face));
         let antispoof = antispoof.and_then(|result| known("anti-spoof score", result)).flatten();
-        Inspected { appearance, embedding, antispoof }
+        Inspected { appearance, embedding, antispoof, number }
     }
 }
 
-fn appearance(picture: &dyn Picture, face: &Face) -> Option<Appearance> {
+fn appearance(engine: &Engine, picture: &Arc<dyn Picture>, face: &Face) -> Option<Appearance> {
     let aligned = AlignedFace::new(&picture.view(), face)?;
-    let quality = Measures::of(&aligned).quality();
-    Some(Appearance { quality, glasses: GlassesCues::of(&aligned).glasses() })
+    let (measures, mouth, cues) = (Measures::of(&aligned), Mouth::of(&aligned, face), GlassesCues::of(&aligned));
+    let network = known("answer of the glasses network", engine.glasses(picture.clone(), face, &cues)).flatten();
+    Some(Appearance {
+        quality: measures.quality(),
+        ags: Factors::of(&aligned, face, &measures, &mouth).ags(),
+        glasses: network.or_else(|| cues.glasses()),
+    })
 }
 
 /// A frame without a result is a frame less; the checks say when they saw too little.

@@ -5,15 +5,17 @@
 //! | here | which check gets what, and what they found |
 //! | [`frame_log`] | what received frames look like, until it is known what the networks saw in them |
 //! | [`inspection`] | a closer look at some frames |
+//! | [`pictures`] | how good those are that will be compared |
 //! | [`status`] | what is told of it |
 //!
 //! Belongs to the flow's task; nothing in here waits. Whether a finding ends the flow is the state machine's to say.
 
 pub mod frame_log;
 pub mod inspection;
+pub mod pictures;
 pub mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ use vision_core::liveness::continuity::injection::InjectionHints;
 use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits};
 use vision_core::liveness::modes::Modes;
-use vision_core::liveness::passive::Passive;
+use vision_core::liveness::passive::{Network, Passive};
 use vision_core::liveness::quality::glasses::{Glasses, GlassesVote};
 use vision_core::liveness::{CHECKS, Check, Finding, Verdict};
 use vision_core::picture::Picture;
@@ -35,14 +37,13 @@ use vision_models::engine::{EmbeddingInfo, Engine, StreamResult};
 
 use self::frame_log::FrameLog;
 use self::inspection::{Inspected, Inspection, Wants};
+use self::pictures::{PictureStatus, Pictures};
 use self::status::{CheckStatus, Details};
 use super::pace::Pace;
 use crate::media::EncodedSink;
 
 /// How often the networks for identity and passive liveness look. They take as long as two frames of a gesture.
 const NETWORKS_RATE: f32 = 1.0;
-/// Frames that vote on glasses.
-const GLASSES_FRAMES: usize = 3;
 /// Frames in a row that are too dark before the subject hears of it.
 const DARK_FRAMES: u32 = 2;
 /// Below it a face is too dark: LUNA PASS's threshold of `dark`.
@@ -77,8 +78,9 @@ pub struct Watch {
     networks: Pace,
     /// One frame at a time is looked at.
     inspecting: bool,
-    /// A picture taken for the comparison, which is to be looked at next.
-    waiting: Option<Inspection>,
+    /// Pictures taken for the comparison, which are to be looked at next.
+    waiting: VecDeque<Inspection>,
+    pictures: Pictures,
     /// The machine has been told of these.
     told: Vec<Check>,
 }
@@ -86,6 +88,7 @@ pub struct Watch {
 impl Watch {
     /// Nothing seen yet. `rate`: how many frames a second are looked at closely.
     pub fn new(modes: Modes, rate: f32, engine: Arc<Engine>) -> Self {
+        let glasses = GlassesVote::in_call(engine.info().glasses);
         let network = engine.info().embeddings.first().filter(|_| modes.looks_at(Check::IdentityContinuity)).cloned();
         Self {
             modes,
@@ -100,14 +103,15 @@ impl Watch {
             network,
             turn: None,
             turned: Vec::new(),
-            glasses: GlassesVote::new(GLASSES_FRAMES),
+            glasses,
             dark: 0,
             notice: None,
             colours: None,
             pace: Pace::new(rate),
             networks: Pace::new(NETWORKS_RATE),
             inspecting: false,
-            waiting: None,
+            waiting: VecDeque::new(),
+            pictures: Pictures::default(),
             told: Vec::new(),
         }
     }
@@ -180,32 +184,35 @@ impl Watch {
             embedding: self.identity.is_some() && (networks || urgent),
             antispoof: self.engine.info().antispoof && networks,
         };
-        let inspection = self.inspection(result, wants)?;
+        let inspection = self.inspection(result, wants, None)?;
         self.inspecting = true;
         Some(inspection)
     }
 
-    /// A picture was taken for the comparison: its face has to be that of the other frames. As [`Watch::analysed`].
+    /// A picture was taken for the comparison: how good is it, and is its face that of the other frames? As
+    /// [`Watch::analysed`].
     pub fn picture_taken(&mut self, result: &StreamResult) -> Option<Inspection> {
-        let wants = Wants { embedding: self.identity.is_some(), ..Wants::default() };
-        let inspection = self.inspection(result, wants)?;
+        let number = self.pictures.add(&result.analysis);
+        let wants = Wants { appearance: true, embedding: self.identity.is_some(), antispoof: false };
+        let inspection = self.inspection(result, wants, Some(number))?;
         if self.inspecting {
-            self.waiting = Some(inspection);
+            self.waiting.push_back(inspection);
             return None;
         }
         self.inspecting = true;
         Some(inspection)
     }
 
-    fn inspection(&self, result: &StreamResult, wants: Wants) -> Option<Inspection> {
+    fn inspection(&self, result: &StreamResult, wants: Wants, number: Option<usize>) -> Option<Inspection> {
         let face = result.analysis.face.clone().filter(|_| wants != Wants::default())?;
-        Some(Inspection { engine: self.engine.clone(), picture: result.picture.clone(), face, wants })
+        Some(Inspection { engine: self.engine.clone(), picture: result.picture.clone(), face, wants, number })
     }
 
     /// An inspection is done. What comes back is to be run next.
     pub fn inspected(&mut self, inspected: Inspected) -> Option<Inspection> {
-        if let (Some(identity), Some(embedding)) = (&mut self.identity, inspected.embedding) {
-            identity.see(embedding);
+        let seen = self.identity.as_mut().zip(inspected.embedding).map(|(identity, embedding)| identity.see(embedding));
+        if let Some(number) = inspected.number {
+            self.pictures.inspected(number, inspected.appearance.as_ref(), seen);
         }
         if let Some(logit) = inspected.antispoof {
             self.passive.lock().unwrap_or_else(PoisonError::into_inner).network(logit);
@@ -214,14 +221,14 @@ impl Watch {
             self.glasses.add(appearance.glasses);
             self.dark = if appearance.quality.darkness < DARKNESS { self.dark + 1 } else { 0 };
         }
-        let next = self.waiting.take();
+        let next = self.waiting.pop_front();
         self.inspecting = next.is_some();
         next
     }
 
     /// What the subject should be told of the picture, if that has changed.
     pub fn notice(&mut self) -> Option<Option<Warning>> {
-        let glasses = self.modes.looks_at(Check::Glasses) && self.wears_glasses() == Some(true);
+        let glasses = self.modes.looks_at(Check::Glasses) && self.glasses().verdict == Verdict::Failed;
         let notice = match () {
             () if self.dark >= DARK_FRAMES => Some(Warning::TooDark),
             () if glasses => Some(Warning::Glasses),
@@ -230,8 +237,14 @@ impl Watch {
         (std::mem::replace(&mut self.notice, notice) != notice).then_some(notice)
     }
 
-    fn wears_glasses(&self) -> Option<bool> {
-        self.glasses.result().map(|glasses| glasses != Glasses::NoGlasses)
+    /// As the original has it: nothing may be worn.
+    fn glasses(&self) -> Finding {
+        self.glasses.finding(&[Glasses::NoGlasses])
+    }
+
+    /// The pictures that were taken of the subject for the comparison.
+    pub fn pictures(&self) -> &[PictureStatus] {
+        self.pictures.list()
     }
 
     /// The colour challenge is over; none when it was broken off.
@@ -261,7 +274,8 @@ impl Watch {
         if self.identity.as_ref().is_some_and(|identity| identity.finding().verdict != Verdict::Failed) {
             self.identity = self.network.as_ref().map(identity);
         }
-        self.glasses = GlassesVote::new(GLASSES_FRAMES);
+        self.glasses = GlassesVote::in_call(self.engine.info().glasses);
+        self.pictures.clear();
         self.colours = None;
     }
 
@@ -285,10 +299,7 @@ impl Watch {
             }
             Check::HeadTurnRigidity => Some(worst(&self.turned).unwrap_or(nothing)),
             Check::ColourChallenge => Some(self.colours.as_ref().map_or(nothing, Judgement::finding)),
-            Check::Glasses => Some(self.wears_glasses().map_or(nothing, |glasses| Finding {
-                verdict: if glasses { Verdict::Failed } else { Verdict::Passed },
-                score: Some(if glasses { 0.0 } else { 1.0 }),
-            })),
+            Check::Glasses => Some(self.glasses()),
             Check::InjectionHints => Some(self.hints.risk().finding()),
             Check::SeveralFaces | Check::ReactionTime => None,
         }
@@ -310,6 +321,7 @@ impl Watch {
                     Some(Details::Passive(passive.report().into()))
                 }
                 Check::InjectionHints => Some(Details::Injection(self.hints.risk())),
+                Check::Glasses => Some(Details::Glasses { network: Network::is(self.engine.info().glasses) }),
                 Check::ColourChallenge => self.colours.map(|colours| Details::Colours { outcome: colours.outcome }),
                 _ => None,
             };

@@ -26,6 +26,11 @@ pub enum Details {
     Passive(PassiveDetails),
     /// Injection hints.
     Injection(InjectionRisk),
+    /// Glasses.
+    Glasses {
+        /// Whether the network looks at them too.
+        network: Network,
+    },
     /// The colour challenge.
     Colours {
         /// Why a verdict was or was not possible.

@@ -1,8 +1,10 @@
 //! The same face from the first frame to the last.
 //!
-//! Embeddings taken through the flow are compared with a template, the mean of those seen before, at the distance at which
-//! the network tells people apart. Single frames are allowed to be bad (blurred, turned away, eyes closed); a face that
-//! stays far from the template, or a few far ones that are near each other, are another person. It does not matter
+//! Embeddings taken through the flow are compared with a template, the mean of those seen before. What is nearer than the
+//! network's threshold is the same person. That threshold is set so that two people are hardly ever taken for one; one
+//! person in two moods may well be farther apart. So another person begins at 1.25 thresholds, and what is between is
+//! doubted without consequence. Single frames are allowed to be bad (blurred, turned away, eyes closed); a face that
+//! stays far from the template, or two far ones in a row that are near each other, are another person. It does not matter
 //! whether the face was followed or lost in between: the template stays.
 //!
 //! The template takes in only what is near to it, so that one person does not become another one in small steps: what
@@ -11,6 +13,8 @@
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde::Serialize;
 
 use super::super::{Finding, Verdict};
 
@@ -40,25 +44,25 @@ fn norm(values: &[f32]) -> f32 {
 }
 
 /// What an embedding told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Seen {
     /// The person of before; or the first one.
     Same,
-    /// Far from the person of before: a bad frame or another person. The next embedding should be taken soon, and a picture
-    /// of this frame should not be used.
+    /// Not near to the person of before: a bad frame or another person. A picture of this frame should not be used.
     Doubtful,
     /// Another person. It stays so.
     Changed,
 }
 
+/// From how many thresholds on an embedding speaks for another person: `docs/liveness.md` has the distances of one person.
+const FAR: f32 = 1.25;
 /// This many far embeddings in a row are another person, whatever they are like among themselves.
 const FAR_IN_A_ROW: usize = 3;
 /// Embeddings up to which the template is a plain mean; later ones weigh as much as the last of these.
 const MEMORY: f32 = 12.0;
 /// Embeddings that make the template of the beginning.
 const BEGINNING: u32 = 3;
-/// How far the template may move away from its beginning, in thresholds.
-const DRIFT: f32 = 1.0;
 /// After a break so many near embeddings say that it is the same person.
 const CONFIRMATIONS: u32 = 2;
 /// A connection that comes back within this may go on with its challenge, the same person provided.
@@ -105,6 +109,8 @@ pub struct Identity {
     taken: u32,
     /// The far ones in a row, at most [`FAR_IN_A_ROW`].
     far: Vec<Embedding>,
+    /// The last one was not near.
+    doubtful: bool,
     last: Option<f32>,
     worst: f32,
     /// Near embeddings since the last break.
@@ -124,6 +130,7 @@ impl Identity {
             beginning: None,
             taken: 0,
             far: Vec::new(),
+            doubtful: false,
             last: None,
             worst: 0.0,
             confirmed: 0,
@@ -150,25 +157,28 @@ impl Identity {
         // One bad frame is no sign of anything: the better of two in a row counts.
         self.worst = self.worst.max(self.last.map_or(0.0, |last| last.min(far)));
         self.last = Some(far);
-        // (a distance that is not a number is not near)
-        if far < 1.0 {
+        let near = far < 1.0;
+        self.doubtful = !near;
+        self.confirmed = if near { self.confirmed.saturating_add(1) } else { 0 };
+        if near {
             self.far.clear();
-            self.confirmed = self.confirmed.saturating_add(1);
             template.add(&embedding.0);
             match &self.beginning {
                 None if self.taken >= BEGINNING => self.beginning = Some(template.values.clone()),
                 Some(beginning) => {
-                    self.changed = (self.distance)(&template.values, beginning) >= DRIFT * self.threshold;
+                    self.changed = (self.distance)(&template.values, beginning) >= FAR * self.threshold;
                 }
                 None => {}
             }
+        } else if far < FAR {
+            self.far.clear();
         } else {
+            // (a distance that is not a number is far)
             let alike = self.far.iter().any(|other| (self.distance)(&other.0, &embedding.0) < self.threshold);
             self.far.push(embedding);
-            self.confirmed = 0;
             self.changed = alike || self.far.len() >= FAR_IN_A_ROW;
         }
-        match (self.changed, self.far.is_empty()) {
+        match (self.changed, near) {
             (true, _) => Seen::Changed,
             (false, true) => Seen::Same,
             (false, false) => Seen::Doubtful,
@@ -184,13 +194,13 @@ impl Identity {
     /// Is it the person of before the last [`interrupt`](Self::interrupt)? None until two embeddings say so; false at the first
     /// doubt, and for a gap that is too long ([`RECONNECT_LIMIT`]) to be a connection that broke.
     pub fn same_as_before(&self, gap: Duration) -> Option<bool> {
-        if self.changed || gap >= RECONNECT_LIMIT || !self.far.is_empty() || self.template.is_none() {
+        if self.changed || gap >= RECONNECT_LIMIT || self.doubtful || self.template.is_none() {
             return Some(false);
         }
         (self.confirmed >= CONFIRMATIONS).then_some(true)
     }
 
-    /// Should the next embedding be taken as soon as possible, since the last ones leave a doubt?
+    /// Should the next embedding be taken as soon as possible, since the last ones speak for another person?
     pub fn is_urgent(&self) -> bool {
         !self.changed && (!self.far.is_empty() || self.interrupted && self.confirmed < CONFIRMATIONS)
     }
@@ -199,7 +209,7 @@ impl Identity {
     pub fn finding(&self) -> Finding {
         let verdict = match () {
             () if self.changed => Verdict::Failed,
-            () if self.taken < 2 || self.is_urgent() => Verdict::Inconclusive,
+            () if self.taken < 2 || self.doubtful || self.is_urgent() => Verdict::Inconclusive,
             () => Verdict::Passed,
         };
         let score = match self.last {
@@ -271,6 +281,28 @@ mod tests {
         identity.see(face(0, 0.0));
         let seen = [1, 2, 3].map(|person| identity.see(face(person, 0.0)));
         assert_eq!(seen, [Seen::Doubtful, Seen::Doubtful, Seen::Changed]);
+    }
+
+    #[test]
+    fn what_is_between_the_same_and_another_is_doubted_and_no_more() {
+        let mut identity = watch();
+        identity.see(face(0, 0.0));
+        identity.see(face(0, 0.1));
+        // 1.1 thresholds from the template: 1 - cos of the angle, which is 1 / sqrt(1 + turn^2), over 0.5.
+        for _ in 0..20 {
+            assert_eq!(identity.see(face(0, 2.2)), Seen::Doubtful);
+            assert!(!identity.is_urgent() && identity.finding().verdict == Verdict::Inconclusive);
+            assert_eq!(identity.same_as_before(Duration::ZERO), Some(false));
+        }
+        // Two far ones that are alike: not in a row they are no other person.
+        for turn in [9.0, 2.2, 9.0] {
+            assert_eq!(identity.see(face(0, turn)), Seen::Doubtful);
+        }
+        assert!(identity.is_urgent());
+        assert_eq!(identity.see(face(0, 0.2)), Seen::Same, "the template did not take them in");
+        assert_eq!(identity.finding().verdict, Verdict::Passed);
+        let seen = [9.0, 9.0].map(|turn| identity.see(face(0, turn)));
+        assert_eq!(seen, [Seen::Doubtful, Seen::Changed]);
     }
 
     #[test]

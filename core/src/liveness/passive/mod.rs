@@ -74,7 +74,7 @@ impl Cue {
     }
 }
 
-/// Whether the anti-spoof network took part.
+/// Whether a check's network took part; here the anti-spoof network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Network {
@@ -82,6 +82,13 @@ pub enum Network {
     Present,
     /// The cues stand alone.
     Absent,
+}
+
+impl Network {
+    /// Present or not.
+    pub fn is(present: bool) -> Self {
+        if present { Self::Present } else { Self::Absent }
+    }
 }
 
 /// What was seen so far. Nothing biometric: it may be told and logged.

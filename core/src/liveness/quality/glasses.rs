@@ -131,6 +131,12 @@ pub struct GlassesVote {
 }
 
 impl GlassesVote {
+    /// The vote of a call. The network answers about every frame, and wrongly about a fifth of some people's: nine frames. The
+    /// picture alone keeps silent where it cannot tell: three.
+    pub fn in_call(network: bool) -> Self {
+        Self::new(if network { 9 } else { 3 })
+    }
+
     /// A vote over this many frames, at least one.
     pub fn new(frames: usize) -> Self {
         Self { last: VecDeque::new(), frames: frames.max(1) }
@@ -144,11 +150,12 @@ impl GlassesVote {
         self.last.push_back(glasses);
     }
 
-    /// What more than half of the frames showed; `None` before there are enough of them, and where none has the majority.
+    /// What more than half of the frames showed, as soon as those that are still to come cannot change it; `None` before,
+    /// and where none has the majority.
     pub fn result(&self) -> Option<Glasses> {
         let count = |glasses: Glasses| self.last.iter().filter(|seen| **seen == Some(glasses)).count();
         let all = [Glasses::NoGlasses, Glasses::EyeGlasses, Glasses::SunGlasses];
-        all.into_iter().find(|glasses| 2 * count(*glasses) > self.frames).filter(|_| self.last.len() == self.frames)
+        all.into_iter().find(|glasses| 2 * count(*glasses) > self.frames)
     }
 
     /// The result as a finding of the check, where `allowed` may be worn (the original allows nothing but no glasses).
@@ -177,7 +184,7 @@ mod tests {
         assert_eq!(vote.finding(&[NoGlasses]), Finding { verdict: Inconclusive, score: None });
         for (seen, result, verdict, score) in [
             (Some(EyeGlasses), None, Inconclusive, 0.0),
-            (Some(EyeGlasses), None, Inconclusive, 0.0),
+            (Some(EyeGlasses), Some(EyeGlasses), Failed, 0.0),
             (Some(NoGlasses), Some(EyeGlasses), Failed, 1.0 / 3.0),
             (None, None, Inconclusive, 0.5),
             (Some(NoGlasses), Some(NoGlasses), Passed, 1.0),
