@@ -350,7 +350,7 @@ impl Task {
                 self.watch.begin();
             }
             // Answered when frames have been looked at.
-            Action::Confirm => {}
+            Action::Confirm => self.watch.resume(),
             Action::FlashColours => match Colours::begin(Instant::now(), getrandom::fill) {
                 Ok(colours) => self.colours = Some(colours),
                 // The machine goes on when their time is over.

@@ -1,6 +1,7 @@
 //! A closer look at one frame, beside the gestures: on a thread that may wait for the networks.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use vision_core::face::Face;
 use vision_core::liveness::continuity::identity::Embedding;
@@ -27,6 +28,8 @@ pub struct Inspection {
     pub(super) engine: Arc<Engine>,
     pub(super) picture: Arc<dyn Picture>,
     pub(super) face: Face,
+    /// When the frame was handed to the networks.
+    pub(super) submitted: Instant,
     pub(super) wants: Wants,
     /// The picture's number, if it was taken for the comparison.
     pub(super) number: Option<usize>,
@@ -34,6 +37,7 @@ pub struct Inspection {
 
 /// What was found out.
 pub struct Inspected {
+    pub(super) submitted: Instant,
     pub(super) appearance: Option<Appearance>,
     pub(super) embedding: Option<Embedding>,
     pub(super) antispoof: Option<f32>,
@@ -50,14 +54,14 @@ pub(super) struct Appearance {
 impl Inspection {
     /// Looks. Blocks until the networks have had their turn.
     pub fn run(self) -> Inspected {
-        let Self { engine, picture, face, wants, number } = self;
+        let Self { engine, picture, face, submitted, wants, number } = self;
         let appearance = wants.appearance.then(|| appearance(&engine, &picture, &face)).flatten();
         let embedding = wants.embedding.then(|| engine.embed(picture.clone(), &face, None));
         let embedding = embedding.and_then(|result| known("embedding", result));
         let embedding = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec()));
         let antispoof = wants.antispoof.then(|| engine.antispoof(picture, &face));
         let antispoof = antispoof.and_then(|result| known("anti-spoof score", result)).flatten();
-        Inspected { appearance, embedding, antispoof, number }
+        Inspected { submitted, appearance, embedding, antispoof, number }
     }
 }
 

@@ -17,7 +17,7 @@ pub mod status;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use vision_core::face::Face;
 use vision_core::gestures::{Gesture, Signal};
@@ -67,6 +67,8 @@ pub struct Watch {
     /// How the network in use tells people apart; none where there is none, or nobody wants to know.
     network: Option<EmbeddingInfo>,
     identity: Option<Identity>,
+    /// Frames handed to the networks before are those of a subject who has left.
+    since: Instant,
     /// The turn that is asked for, if one is.
     turn: Option<HeadTurn>,
     turned: Vec<Finding>,
@@ -101,6 +103,7 @@ impl Watch {
             concluded: false,
             identity: network.as_ref().map(identity),
             network,
+            since: Instant::now(),
             turn: None,
             turned: Vec::new(),
             glasses,
@@ -175,7 +178,7 @@ impl Watch {
         let at = result.timestamp;
         let urgent = self.identity.as_ref().is_some_and(Identity::is_urgent);
         let due = self.pace.take(at);
-        if self.inspecting || !(due || urgent) {
+        if self.inspecting || !(due || urgent) || result.submitted < self.since {
             return None;
         }
         let networks = self.networks.take(at);
@@ -205,19 +208,22 @@ impl Watch {
 
     fn inspection(&self, result: &StreamResult, wants: Wants, number: Option<usize>) -> Option<Inspection> {
         let face = result.analysis.face.clone().filter(|_| wants != Wants::default())?;
-        Some(Inspection { engine: self.engine.clone(), picture: result.picture.clone(), face, wants, number })
+        let (engine, picture, submitted) = (self.engine.clone(), result.picture.clone(), result.submitted);
+        Some(Inspection { engine, picture, face, submitted, wants, number })
     }
 
     /// An inspection is done. What comes back is to be run next.
     pub fn inspected(&mut self, inspected: Inspected) -> Option<Inspection> {
-        let seen = self.identity.as_mut().zip(inspected.embedding).map(|(identity, embedding)| identity.see(embedding));
+        let is_late = inspected.submitted < self.since;
+        let embedding = inspected.embedding.filter(|_| !is_late);
+        let seen = self.identity.as_mut().zip(embedding).map(|(identity, embedding)| identity.see(embedding));
         if let Some(number) = inspected.number {
             self.pictures.inspected(number, inspected.appearance.as_ref(), seen);
         }
         if let Some(logit) = inspected.antispoof {
             self.passive.lock().unwrap_or_else(PoisonError::into_inner).network(logit);
         }
-        if let Some(appearance) = inspected.appearance {
+        if let Some(appearance) = inspected.appearance.filter(|_| !is_late) {
             self.glasses.add(appearance.glasses);
             self.dark = if appearance.quality.darkness < DARKNESS { self.dark + 1 } else { 0 };
         }
@@ -258,8 +264,14 @@ impl Watch {
         self.concluded = true;
     }
 
+    /// The video goes on; who sends it has to be found out.
+    pub fn resume(&mut self) {
+        self.since = Instant::now();
+    }
+
     /// The video broke off.
     pub fn interrupt(&mut self) {
+        self.since = Instant::now();
         self.log.clear();
         self.last = None;
         self.stream.interrupt();
@@ -271,6 +283,7 @@ impl Watch {
 
     /// A subject begins: they may be another one than before. What was found out about the video stays.
     pub fn begin(&mut self) {
+        self.since = Instant::now();
         if self.identity.as_ref().is_some_and(|identity| identity.finding().verdict != Verdict::Failed) {
             self.identity = self.network.as_ref().map(identity);
         }
