@@ -5,6 +5,7 @@
 //! | [`state`] | the pure state machine: what to do next, given what happened and the time |
 //! | [`outcome`] | how a flow can end |
 //! | [`timeline`] | what happened when |
+//! | `setup` | what a flow begins with |
 //! | `task` | the owner task: carries out the machine's actions |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
@@ -18,6 +19,7 @@ mod colours;
 pub mod outcome;
 mod pace;
 pub mod registry;
+mod setup;
 pub mod state;
 mod task;
 pub mod timeline;

@@ -7,30 +7,28 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use vision_core::liveness::colour::{self, Judgement};
+use vision_core::liveness::colour::Judgement;
 use vision_core::liveness::{self, Check};
 use vision_core::picture::Picture;
 use vision_models::engine::{EngineError, FaceStream, StreamOptions, StreamResult};
 use vision_models::landmarker::TrackerOptions;
 
-use super::attention::{Attention, Need};
-use super::colours::{self, Colours};
+use super::attention::Attention;
+use super::colours::Colours;
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
-use super::state::{Action, ColourChallenge, Drawn, Event, Machine, Scene, Settings, Stage, State};
+use super::setup::{frame_sink, settings};
+use super::state::{Action, Drawn, Event, Machine, Scene, Stage, State};
 use super::verify;
-use super::watch::frame_log::FrameLog;
 use super::watch::inspection::{Inspected, Inspection};
 use super::watch::{self, Watch};
 use super::words::Words;
 use crate::app::Services;
-use crate::config::Config;
 use crate::controller::Verdict;
 use crate::debug::graphs::DotFolder;
-use crate::debug::probe::{Counters, FlowProbe};
+use crate::debug::probe::FlowProbe;
 use crate::debug::settings::DebugSettings;
 use crate::http::join_call::JoinCall;
-use crate::media::frame::{Frame, FrameSink};
 use crate::media::screen::{Screen, ScreenOptions};
 use crate::redact::shorten;
 use crate::room::{InputOptions, Plugs, RoomEvent, RoomLink};
@@ -476,50 +474,6 @@ impl Task {
                 status.first_text_after_ms = Some(after.as_millis() as u64);
             }
         });
-    }
-}
-
-/// Where the subject's frames go: the newest to the screen, and as many as are needed to the networks.
-fn frame_sink(
-    screen: FrameSink,
-    faces: Arc<FaceStream>,
-    attention: Arc<Mutex<Attention>>,
-    log: Option<Arc<FrameLog>>,
-    counters: Arc<Counters>,
-) -> FrameSink {
-    let faces = Arc::downgrade(&faces);
-    Arc::new(move |frame: Frame| {
-        let (watched, due) = {
-            let mut attention = attention.lock().unwrap_or_else(PoisonError::into_inner);
-            (attention.need() != Need::Nothing, attention.take(frame.timestamp))
-        };
-        counters.frame(due);
-        if let Some(log) = log.as_ref().filter(|_| watched) {
-            log.note(&frame.picture.view(), frame.timestamp, frame.sequence);
-        }
-        if due && let Some(faces) = faces.upgrade() {
-            faces.submit(frame.picture.clone(), frame.timestamp, frame.sequence);
-        }
-        screen(frame);
-    })
-}
-
-fn settings(config: &Config, call: &JoinCall, switches: Option<DebugSettings>) -> Settings {
-    let flow = &config.flow;
-    let reduced_flash = config.liveness.reduced_flash || call.reduced_flash;
-    let wanted = colour::wanted(config.liveness.modes.of(Check::ColourChallenge), reduced_flash);
-    Settings {
-        time_limit: flow.time_limit,
-        starting: flow.starting,
-        result_shown: flow.result_shown,
-        rejoin_limit: flow.rejoin_limit,
-        media_stall_limit: flow.media_stall_limit,
-        face_lost_after: flow.face_lost_after,
-        modes: config.liveness.modes,
-        several_faces_limit: config.liveness.several_faces_limit,
-        colours: wanted.then_some(ColourChallenge { limit: colours::LIMIT, required: config.liveness.colour_required }),
-        position: config.position,
-        mirror_input: switches.map_or(config.challenge.mirror_input, |switches| switches.flip_input_image),
     }
 }
 
