@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The state moves forward only, with one exception: a subject who leaves and comes back starts again with a new
-//! challenge, or goes on with theirs when they were away for less than [`RECONNECT_LIMIT`] and are found to be the same. Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when
-//! the report is settled and the room is left.
+//! challenge, or goes on with theirs when they were away for less than [`RECONNECT_LIMIT`] and are found to be the same.
+//! Exactly one outcome is decided, exactly one [`Action::Report`] is asked for, and [`Action::End`] comes when the report is
+//! settled and the room is left.
 
 mod challenge;
 mod vocabulary;

@@ -125,8 +125,8 @@ pub struct ReceiveBranch {
 }
 
 impl ReceiveBranch {
-    /// Builds the branch. Frames go to `tap` while `open` is set, as does what they look like encoded; `on_first` is called after the first of them, with
-    /// its width and height. Both run on the decoder's thread.
+    /// Builds the branch. Frames go to `tap` while `open` is set, as does what they look like encoded; `on_first` is called
+    /// after the first of them, with its width and height. Both run on the decoder's thread.
     pub fn new(
         codec: Codec,
         turned: Rotation,
