@@ -54,7 +54,6 @@ test-long: setup-test models check-container ## the tests that need hours, and t
 
 check-container: setup models ## build both container images without a Docker engine, start them, look at them (as root)
 	scripts/check-container.sh
-	scripts/check-container.sh gpu
 
 lint: setup ## format, clippy, documentation, Dockerfiles, licences and sources of the dependencies
 	$(CARGO) fmt --all --check
