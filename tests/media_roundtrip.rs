@@ -173,8 +173,8 @@ async fn a_turned_phone_turns_the_picture() {
     }
 }
 
-#[tokio::test]
-async fn a_lost_picture_is_asked_for_again() {
+/// Loses three packets and so many requests for a key frame, and waits for pictures.
+async fn lose_a_picture(requests: usize) {
     for codec in Codec::ALL {
         let house = House::open().await;
         let mut call = house.join("r");
@@ -182,8 +182,10 @@ async fn a_lost_picture_is_asked_for_again() {
             house.subject_with("r", "videotestsrc is-live=true pattern=ball", |options| options.codec = codec).await;
         subject_event(&mut subject, |event| *event == SubjectEvent::FirstFrame).await;
         call.media().await;
+        // key frames that the connection's beginning has asked for are through
+        seen.until("at the beginning", |frame| frame.sequence > 10).await;
         // regular key frames are minutes apart, and the decoder shows nothing before the next
-        subject.lose_packets(3);
+        subject.lose(3, requests);
         tokio::time::sleep(Duration::from_millis(500)).await;
         let before = seen.count();
         let start = Instant::now();
@@ -194,6 +196,17 @@ async fn a_lost_picture_is_asked_for_again() {
         subject.leave().await;
         call.link.leave().await;
     }
+}
+
+#[tokio::test]
+async fn a_lost_picture_is_asked_for_again() {
+    lose_a_picture(0).await;
+}
+
+/// The request for a key frame is a packet that can be lost itself, or come too soon after the one before.
+#[tokio::test]
+async fn a_lost_request_for_a_picture_is_repeated() {
+    lose_a_picture(2).await;
 }
 
 /// A camera that adjusts to the light stops for longer than the jitter buffer waits. What comes afterwards is not late.

@@ -17,6 +17,7 @@ use super::description::Description;
 use super::encoded;
 use super::frame::{FrameTap, VideoPicture};
 use super::hardware::{self, Direction};
+use super::key_frames;
 use super::sdp::{Extension, MID_URI, TRANSPORT_CC_URI};
 
 /// The longest side of a picture that is decoded: 1080p, upright or lying.
@@ -138,8 +139,10 @@ impl ReceiveBranch {
         let hardware = hardware::in_use().hardware(codec, Direction::Decode);
         let parsed = load(receive_file(codec), ("", &after), "decoder", hardware)?;
         refuse_large(&parsed.element("decoder")?);
+        let depayloader = parsed.element("depay")?;
+        key_frames::insist(&depayloader);
         if let Some(sink) = tap.encoded() {
-            encoded::observe(&parsed.element("depay")?, codec, open.clone(), sink);
+            encoded::observe(&depayloader, codec, open.clone(), sink);
         }
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);

@@ -9,6 +9,7 @@
 //! | [`branch`] | the described bins of `pipelines/`: receive (RTP to pictures), send (pictures to RTP) |
 //! | [`hardware`] | which elements decode and encode |
 //! | `encoded` | what frames look like before they are decoded |
+//! | `key_frames` | asks again for a key frame that does not come |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
 //! | [`inspect`], [`dot`] | a peer as whoever looks for a fault sees it: statistics, and its graph without secrets |
@@ -32,6 +33,7 @@ pub mod hardware;
 pub mod ice;
 mod identity;
 pub mod inspect;
+mod key_frames;
 pub mod peer;
 pub mod pipeline;
 pub mod pool;

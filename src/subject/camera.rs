@@ -56,7 +56,9 @@ struct Film {
     orientation: Option<Orientation>,
     off: bool,
     /// Packets of the service that will still be lost.
-    blind: usize,
+    lost_packets: usize,
+    /// Requests for a key frame that will not arrive there.
+    lost_requests: usize,
 }
 
 impl Lens {
@@ -70,15 +72,18 @@ impl Lens {
     }
 
     /// Whether the packet that has just come is lost.
-    pub fn is_blind(&self) -> bool {
-        let mut film = self.lock();
-        let blind = film.blind > 0;
-        film.blind -= usize::from(blind);
-        blind
+    pub fn loses_packet(&self) -> bool {
+        take_one(&mut self.lock().lost_packets)
     }
 
-    pub fn lose(&self, packets: usize) {
-        self.lock().blind = packets;
+    /// Whether the request for a key frame that is going out is lost.
+    pub fn loses_request(&self) -> bool {
+        take_one(&mut self.lock().lost_requests)
+    }
+
+    pub fn lose(&self, packets: usize, requests: usize) {
+        let mut film = self.lock();
+        (film.lost_packets, film.lost_requests) = (packets, requests);
     }
 
     fn push(&self, buffer: gst::Buffer, caps: &gst::CapsRef) {
@@ -95,6 +100,12 @@ impl Lens {
         plain.set_dts(gst::ClockTime::NONE);
         let _ = target.push_buffer(buffer);
     }
+}
+
+fn take_one(left: &mut usize) -> bool {
+    let is_one = *left > 0;
+    *left -= usize::from(is_one);
+    is_one
 }
 
 impl PictureSource for Lens {

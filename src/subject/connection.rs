@@ -81,13 +81,24 @@ impl Connection {
     }
 }
 
-/// Loses packets behind the jitter buffer, where nothing brings them back but a new key frame.
+/// Loses packets behind the jitter buffer, where nothing brings them back but a new key frame, and requests for one.
 fn lose_packets(peer: &Peer, lens: Lens) {
     peer.webrtcbin().connect_pad_added(move |_, pad| {
-        let lens = lens.clone();
         if pad.direction() == gst::PadDirection::Src {
+            let packets = lens.clone();
             pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, _| {
-                if lens.is_blind() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+                if packets.loses_packet() { gst::PadProbeReturn::Drop } else { gst::PadProbeReturn::Ok }
+            });
+            let requests = lens.clone();
+            pad.add_probe(gst::PadProbeType::EVENT_UPSTREAM, move |_, info| {
+                let is_request =
+                    info.event().and_then(|event| event.structure()).is_some_and(|it| it.name() == "GstForceKeyUnit");
+                // gstreamer-rs 0.25 drops events twice
+                if is_request && requests.loses_request() {
+                    gst::PadProbeReturn::Handled
+                } else {
+                    gst::PadProbeReturn::Ok
+                }
             });
         }
     });

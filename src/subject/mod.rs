@@ -181,9 +181,10 @@ impl GstSubject {
         let _ = self.commands.send(Command::Reload);
     }
 
-    /// Loses the next packets that come in, for good: what follows cannot be decoded without a new key frame.
-    pub fn lose_packets(&self, packets: usize) {
-        self.camera.lens().lose(packets);
+    /// Loses the next packets that come in, for good: what follows cannot be decoded without a new key frame. Of the
+    /// requests for one, as many are lost too.
+    pub fn lose(&self, packets: usize, requests: usize) {
+        self.camera.lens().lose(packets, requests);
     }
 
     /// Sends a text on the WebSocket as it is.
