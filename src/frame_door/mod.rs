@@ -3,9 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`settings`] | what its configuration files say |
+//! | [`protocol`] | the messages of a session |
+//! | [`judge`] | one frame: picture in, errors and scores out |
 //! | [`token`] | the result of a session, signed |
 //!
 //! The parts are here, the door itself does not open yet.
 
+pub mod judge;
+pub mod protocol;
 pub mod settings;
 pub mod token;
