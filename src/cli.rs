@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::controller::server::ControllerArgs;
-use crate::frame_door::settings::Algorithm;
+use crate::token::Algorithm;
 
 /// Verifies, in a WebRTC video call, that a person is live and is who they claim to be.
 ///

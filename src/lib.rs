@@ -40,6 +40,7 @@
 //! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result; not open yet |
 //! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
+//! | [`token`] | results as signed tokens: signs and verifies them |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -70,3 +71,4 @@ pub mod redact;
 pub mod room;
 pub mod subject;
 pub mod telemetry;
+pub mod token;

@@ -5,8 +5,7 @@ use std::process::Output;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use vision_service::frame_door::settings::{Algorithm, Jwt};
-use vision_service::frame_door::token::{Claims, Signer};
+use vision_service::token::{Algorithm, Claims, Jwt, Signer};
 
 use crate::support::assets::{Scratch, asset};
 use crate::support::child::program;

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 
-use crate::frame_door::settings::Algorithm;
-use crate::frame_door::token::{KeyError, TokenError, Verifier};
+use crate::token::{Algorithm, KeyError, TokenError, Verifier};
 
 /// No token is larger: a picture of ten megabytes, as base64 twice.
 const MAX_TOKEN: u64 = 20 << 20;

@@ -5,11 +5,11 @@
 //! | [`settings`] | what its configuration files say |
 //! | [`protocol`] | the messages of a session |
 //! | [`judge`] | one frame: picture in, errors and scores out |
-//! | [`token`] | the result of a session, signed |
+//!
+//! The result is a [`crate::token`].
 //!
 //! The parts are here, the door itself does not open yet.
 
 pub mod judge;
 pub mod protocol;
 pub mod settings;
-pub mod token;

@@ -11,11 +11,12 @@ mod value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use vision_core::liveness::frame_checks::{MultifacePolicy, Thresholds};
 use vision_core::liveness::interactions;
 
 use self::reader::{Reader, Section};
+use crate::token::{Algorithm, Jwt, KNOWN_KEY};
 
 /// Everything that the files set.
 #[derive(Clone, Debug)]
@@ -58,38 +59,6 @@ pub enum LogLevel {
     Information,
     /// 2: and what helps to find out why.
     Debugging,
-}
-
-/// How results are signed.
-#[derive(Clone, Debug)]
-pub struct Jwt {
-    /// `algorithm`.
-    pub algorithm: Algorithm,
-    /// `key`: the shared secret of an HMAC, or a private key as PEM.
-    pub key: SecretString,
-}
-
-/// The key that the manual's example has: everybody knows it.
-const KNOWN_KEY: &str = "secret";
-
-impl Jwt {
-    /// Whether the key is none at all, because it is the manual's own.
-    pub fn is_known_to_all(&self) -> bool {
-        matches!(self.key.expose_secret(), KNOWN_KEY | "")
-    }
-}
-
-/// Signatures of RFC 7518 and RFC 8037.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Algorithm {
-    #[default]
-    Hs256,
-    Hs384,
-    Hs512,
-    Rs256,
-    Es256,
-    EdDsa,
 }
 
 /// The plug-ins that are enabled, with their arguments.

@@ -1,5 +1,7 @@
 use vision_core::liveness::quality::glasses::Glasses;
 
+use secrecy::ExposeSecret as _;
+
 use super::*;
 
 /// A file as an operator has it, with another value for everything.

@@ -6,7 +6,8 @@ use toml::Value;
 use vision_core::liveness::frame_checks::MultifacePolicy;
 use vision_core::liveness::quality::glasses::Glasses;
 
-use super::{Algorithm, Environment, LogLevel};
+use super::{Environment, LogLevel};
+use crate::token::Algorithm;
 
 /// A year as in `1y`.
 pub const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);

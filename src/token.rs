@@ -1,4 +1,4 @@
-//! The result of a session as a signed token (JWS in compact form, RFC 7515 and 7519).
+//! The result of a session or a flow as a signed token (JWS in compact form, RFC 7515 and 7519).
 //!
 //! The subject's browser carries it from here to the controller, so that it is worth only what its signature is worth: the
 //! controller checks that with the same key (HMAC) or with the public one, that `exp` is not over, that `aud` is its own
@@ -9,11 +9,41 @@ use std::str::FromStr;
 
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::settings::{Algorithm, Jwt};
+/// How results are signed.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    /// `algorithm`.
+    pub algorithm: Algorithm,
+    /// `key`: the shared secret of an HMAC, or a private key as PEM.
+    pub key: SecretString,
+}
+
+/// The key that the manual's example has: everybody knows it.
+pub(crate) const KNOWN_KEY: &str = "secret";
+
+impl Jwt {
+    /// Whether the key is none at all, because it is the manual's own.
+    pub fn is_known_to_all(&self) -> bool {
+        matches!(self.key.expose_secret(), KNOWN_KEY | "")
+    }
+}
+
+/// Signatures of RFC 7518 and RFC 8037.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Algorithm {
+    #[default]
+    Hs256,
+    Hs384,
+    Hs512,
+    Rs256,
+    Es256,
+    EdDsa,
+}
 
 /// What a token says. `isOk` to `bestshot` are LUNA PASS's, the others are not in its tokens.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -139,11 +169,11 @@ impl Signer {
         Ok(Self { header: Header::new(jwt.algorithm.of_token()), key })
     }
 
-    /// A token.
+    /// A token, of [`Claims`] or others.
     ///
     /// # Errors
     /// [`KeyError`] when a PEM is a key of another kind after all.
-    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+    pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         jsonwebtoken::encode(&self.header, claims, &self.key)
             .map_err(|_| KeyError { algorithm: "this algorithm", expected: "a private key of its kind" })
     }
