@@ -296,6 +296,22 @@ async fn attempts_are_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_result_that_did_not_arrive_is_there_for_who_comes_back() {
+    let (service, _scratch) = door("result-kept", &with_key("[LIVENESS]\nmaxAttempts = 0\n"), &[]).await;
+    let (mut client, id, _) = FrameClient::connect(service.port, None).await;
+    client.show(&grey(320, 240)).await;
+    // the network breaks before the answer
+    client.vanish().await;
+    let (mut client, again, welcome) = FrameClient::connect(service.port, Some(&id)).await;
+    assert!(again == id && welcome["resumed"] == true);
+    assert_eq!(verified(&client.message().await).errors, [8]);
+    assert_eq!(client.close_code().await, Some(4000));
+    // heard: there is nothing to come back to
+    assert_eq!(FrameClient::connect(service.port, Some(&id)).await.2["resumed"], false);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_has_its_time() {
     let (service, _scratch) = door("time", &with_key(""), &[("frame_door.session_limit", "1s")]).await;
     let (mut client, ..) = FrameClient::connect(service.port, None).await;

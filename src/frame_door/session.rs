@@ -30,7 +30,9 @@ pub struct Session {
     best_shot: Option<Bytes>,
     /// Scores of the newest frame.
     details: Details,
-    is_over: bool,
+    /// It is over.
+    outcome: Option<Outcome>,
+    has_ended: bool,
 }
 
 /// What there is to say after a frame.
@@ -44,7 +46,7 @@ pub struct Answer {
 }
 
 /// The result of a session.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Outcome {
     /// The person is live.
     pub is_ok: bool,
@@ -94,13 +96,19 @@ impl Session {
             liveness_frames: 0,
             best_shot: None,
             details: Details::default(),
-            is_over: false,
+            outcome: None,
+            has_ended: false,
         })
     }
 
     /// Its name.
     pub fn id(&self) -> SessionId {
         self.id
+    }
+
+    /// Its result, if it is over: for a client who did not hear of it.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
     }
 
     /// When it began.
@@ -162,7 +170,7 @@ impl Session {
     }
 
     fn tell_all(&mut self, ending: Ending) {
-        if !std::mem::replace(&mut self.is_over, true) {
+        if !std::mem::replace(&mut self.has_ended, true) {
             for plugin in &mut self.plugins {
                 plugin.ended(ending, self.best_shot.as_ref());
             }
@@ -197,7 +205,7 @@ impl Session {
         let jwt = self.door.signer.sign(&claims)?;
         tracing::info!(session = ?self.id, is_ok, errors = ?claims.errors, frames = self.frames, "a session is decided");
         self.tell_all(Ending::Result(is_ok));
-        Ok(Outcome { is_ok, errors: claims.errors, jwt })
+        Ok(self.outcome.insert(Outcome { is_ok, errors: claims.errors, jwt }).clone())
     }
 }
 

@@ -28,6 +28,8 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const WRITE_LIMIT: Duration = Duration::from_secs(10);
 /// A client may miss so many heartbeats.
 const MISSED_HEARTBEATS: u32 = 3;
+/// How long the other side may take to answer our close.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(1);
 /// Messages per second beyond which a client is an attack, however small they are; cameras make 60 frames.
 const FLOOD: u32 = 100;
 /// How long a message may be besides its picture; base64 makes four bytes of three.
@@ -52,17 +54,19 @@ pub async fn serve(door: Arc<FrameDoor>, address: IpAddr, mut socket: WebSocket)
     tracing::debug!(?close, "the connection of a session ends");
     // a frame that is being looked at still has the session
     let session = connection.take_session().await;
-    if let Some(session) = session {
-        match close {
-            Close::Code(CLOSE_NORMAL | CLOSE_ENDED | CLOSE_STOPPING) => {
-                let _ = tokio::task::spawn_blocking(|| session.left()).await;
-                drop(place);
-            }
-            _ => place.park(session),
+    let has_heard = match close {
+        Close::Code(code) => say_goodbye(socket, code).await,
+        Close::Gone => false,
+    };
+    let Some(session) = session else { return };
+    match close {
+        // a result that may not have arrived is kept for who comes back
+        Close::Code(CLOSE_ENDED) if !has_heard => place.park(session),
+        Close::Code(CLOSE_NORMAL | CLOSE_ENDED | CLOSE_STOPPING) => {
+            // plug-ins may wait
+            let _ = tokio::task::spawn_blocking(|| session.left()).await;
         }
-    }
-    if let Close::Code(code) = close {
-        say_goodbye(socket, code).await;
+        Close::Code(_) | Close::Gone => place.park(session),
     }
 }
 
@@ -173,6 +177,9 @@ impl Connection {
     async fn run(&mut self, socket: &mut WebSocket) -> Close {
         let mut heartbeat = tokio::time::interval(self.door.heartbeat.max(Duration::from_secs(1)));
         let end = tokio::time::Instant::from_std(self.began + self.door.session_limit);
+        if let Some(outcome) = self.session.as_ref().and_then(|session| session.outcome()).cloned() {
+            return self.tell(socket, outcome).await.map_or(Close::Gone, Close::Code);
+        }
         loop {
             let said = tokio::select! {
                 looked = looked(&mut self.looking) => self.answer(socket, looked).await,
@@ -234,6 +241,8 @@ impl Connection {
         let Answer { errors, details, outcome } = match answer {
             Ok(answer) => answer,
             Err(error) => {
+                // told with the next answer
+                lock(&self.waiting).skipped += skipped;
                 send(socket, &mistake_of(&error)).await?;
                 return Ok(None);
             }
@@ -405,15 +414,22 @@ async fn refuse<T>(socket: &mut WebSocket, code: u16, reason: &str) -> Option<T>
     None
 }
 
-async fn say_goodbye(mut socket: WebSocket, code: u16) {
-    let _ = write(&mut socket, Message::close_with(code, "")).await;
-    finish(&mut socket).await;
+/// Whether the other side has heard it.
+async fn say_goodbye(mut socket: WebSocket, code: u16) -> bool {
+    write(&mut socket, Message::close_with(code, "")).await.is_ok() && finish(&mut socket).await
 }
 
-/// Waits for the other side's close, so that ours arrives before the connection ends.
-async fn finish(socket: &mut WebSocket) {
-    let _ =
-        tokio::time::timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.next().await {} }).await;
+/// Waits for the other side's close, so that ours arrives before the connection ends; whether it came.
+async fn finish(socket: &mut WebSocket) -> bool {
+    let close = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() {
+                return true;
+            }
+        }
+        false
+    };
+    tokio::time::timeout(GOODBYE_LIMIT, close).await.unwrap_or(false)
 }
 
 /// A lock whose holder panicked still holds plain data.

@@ -99,7 +99,11 @@ impl FrameClient {
                         self.schema.check(self.schema.server, &message);
                         return Said::Message(message);
                     }
-                    Some(Ok(Message::Close(frame))) => return Said::Closed(frame.map(|frame| frame.code.into())),
+                    Some(Ok(Message::Close(frame))) => {
+                        // the answer goes out with what is read next
+                        while let Some(Ok(_)) = self.socket.next().await {}
+                        return Said::Closed(frame.map(|frame| frame.code.into()));
+                    }
                     Some(Ok(_)) => {}
                     Some(Err(_)) | None => return Said::Closed(None),
                 }
