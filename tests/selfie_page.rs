@@ -1,146 +1,15 @@
 //! `/selfie` and its client in a real browser, against a stand-in for the frame door: what a person can meet on the way.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use vision_service::http::pages;
-use vision_service::http::serve::{Server, serve_plain};
-use warp::Filter;
-use warp::ws::{Message, WebSocket};
+use vision_service::http::serve::Server;
+use vision_service::token::{Algorithm, Jwt, Signer};
 
 use crate::support::chromium::{Chromium, Launch};
+use crate::support::frame_door::{Deed, Door, LIMIT, SESSION, TOKEN, limits, result};
 
 const PHONE: (u32, u32) = (390, 844);
-const LIMIT: Duration = Duration::from_secs(20);
-const SESSION: &str = "00112233445566778899aabbccddeeff";
-const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.secret-of-the-subject";
-
-/// What the stand-in does with a frame.
-#[derive(Clone, Debug, PartialEq)]
-enum Deed {
-    /// Nothing.
-    Nothing,
-    /// Says so.
-    Answer(Value),
-    /// Says so and closes with this code.
-    End(Value, u16),
-    /// Closes with this code; 1006 is a connection that breaks.
-    Close(u16),
-}
-
-#[derive(Default)]
-struct Heard {
-    texts: Vec<Value>,
-    /// Width, height and bytes of pictures.
-    frames: Vec<(u32, u32, usize)>,
-}
-
-/// The stand-in: every frame of every connection meets with the deed of the moment; a close happens once.
-#[derive(Clone)]
-struct Door {
-    deed: Arc<Mutex<Deed>>,
-    heard: Arc<Mutex<Heard>>,
-    limits: Value,
-}
-
-impl Door {
-    fn new(limits: Value) -> Self {
-        Self { deed: Arc::new(Mutex::new(Deed::Nothing)), heard: Arc::default(), limits }
-    }
-
-    fn errors(&self, errors: &[u16]) {
-        self.does(Deed::Answer(json!({"type": "frame", "isOk": errors.is_empty(), "errors": errors, "details": {}})));
-    }
-
-    fn does(&self, deed: Deed) {
-        *self.deed.lock().unwrap() = deed;
-    }
-
-    fn connects(&self) -> Vec<Value> {
-        self.heard.lock().unwrap().texts.iter().filter(|text| text["type"] == "connect").cloned().collect()
-    }
-
-    fn last_frame(&self) -> (u32, u32, usize) {
-        *self.heard.lock().unwrap().frames.last().unwrap()
-    }
-
-    async fn until(&self, what: &str, done: impl Fn(&Heard) -> bool) {
-        let end = tokio::time::Instant::now() + LIMIT;
-        while !done(&self.heard.lock().unwrap()) {
-            assert!(tokio::time::Instant::now() < end, "waited in vain for {what}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    async fn serve(&self) -> Server {
-        let door = self.clone();
-        let socket = warp::path!("ws").and(warp::ws()).map(move |ws: warp::ws::Ws| {
-            let door = door.clone();
-            ws.on_upgrade(move |socket| async move { drop(door.play(socket).await) })
-        });
-        // A page of nobody's, to put the built-in one into.
-        let opener = warp::path!("opener").map(|| warp::reply::html("<!doctype html><p>opener</p>"));
-        serve_plain(pages::filter(None, true).or(socket).or(opener), ([127, 0, 0, 1], 0).into()).await.unwrap()
-    }
-
-    async fn play(&self, mut socket: WebSocket) -> Result<(), warp::Error> {
-        let mut number = 0;
-        while let Some(message) = socket.next().await {
-            let message = message?;
-            if let Ok(text) = message.to_str() {
-                let text: Value = serde_json::from_str(text).unwrap();
-                let answer = match text["type"].as_str().unwrap() {
-                    "connect" => Some(json!({
-                        "type": "session",
-                        "sessionId": SESSION,
-                        "resumed": !text["sessionId"].is_null(),
-                        "heartbeatInterval": 1,
-                        "limits": self.limits,
-                    })),
-                    "heartbeat" => Some(json!({"type": "heartbeat"})),
-                    _ => None,
-                };
-                self.heard.lock().unwrap().texts.push(text);
-                if let Some(answer) = answer {
-                    socket.send(Message::text(answer.to_string())).await?;
-                }
-            } else if message.is_binary() {
-                let picture = image::load_from_memory_with_format(message.as_bytes(), image::ImageFormat::Jpeg).unwrap();
-                self.heard.lock().unwrap().frames.push((picture.width(), picture.height(), message.as_bytes().len()));
-                number += 1;
-                let deed = self.deed.lock().unwrap().clone();
-                if !matches!(deed, Deed::Answer(_)) {
-                    self.does(Deed::Nothing);
-                }
-                match deed {
-                    Deed::Nothing => {}
-                    Deed::Answer(mut answer) => {
-                        answer["frame"] = json!(number);
-                        answer["skipped"] = json!(0);
-                        socket.send(Message::text(answer.to_string())).await?;
-                    }
-                    Deed::End(answer, code) => {
-                        socket.send(Message::text(answer.to_string())).await?;
-                        return socket.send(Message::close_with(code, "")).await;
-                    }
-                    Deed::Close(1006) => return Ok(()),
-                    Deed::Close(code) => return socket.send(Message::close_with(code, "")).await,
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn limits() -> Value {
-    json!({"maxBytes": 1 << 20, "maxPixels": 2_000_000, "maxRate": 20})
-}
-
-fn result(is_ok: bool, errors: &[u16]) -> Deed {
-    Deed::End(json!({"type": "result", "isOk": is_ok, "errors": errors, "jwt": TOKEN}), 4000)
-}
 
 struct Page {
     browser: Chromium,
@@ -196,9 +65,10 @@ async fn a_selfie_from_the_first_frame_to_the_result() {
     page.stage("guide", "wrong").await;
     let (width, height, _) = door.last_frame();
     assert!(width.max(height) <= 960 && width * height > 100_000, "{width}x{height}");
-    // One's own picture is a mirror, and what is sent is as the camera sees it; the fake camera's clock is no palindrome,
-    // but a transformed element draws untransformed on a canvas in every browser.
+    // One's own picture is a mirror, and what is sent is as the camera sees it: its clock is at the left.
     assert_eq!(page.browser.evaluate("document.querySelector('video').style.transform").await, "scaleX(-1)");
+    let (left, right) = door.heard.lock().unwrap().edges;
+    assert!(left > 10 * right.max(1), "letters: {left} pixels at the left, {right} at the right");
     assert_eq!(page.browser.evaluate("document.querySelector('.prompt').getAttribute('aria-live')").await, "polite");
 
     // Interactions: the neutral state, the action, the next one.
@@ -370,6 +240,56 @@ async fn the_client_by_itself() {
     assert_eq!(page.browser.evaluate(&format!("{code}(() => check)")).await, "ended");
     assert_eq!(page.browser.evaluate("document.querySelector('video')").await, Value::Null);
     door.until("a goodbye", |heard| heard.texts.last().unwrap()["type"] == "bye").await;
+}
+
+/// The block of `docs/frame-client.md` in a language that begins so.
+fn example(language: &str, beginning: &str) -> String {
+    let start = format!("```{language}\n{beginning}");
+    let (_, after) = include_str!("../docs/frame-client.md").split_once(&start).unwrap();
+    format!("{beginning}{}", after.split_once("```").unwrap().0)
+}
+
+#[test]
+fn the_examples_verify_tokens() {
+    let key = "a key of thirty-two bytes or more";
+    let sign = |key: &str, claims: Value| {
+        Signer::new(&Jwt { algorithm: Algorithm::Hs256, key: key.to_owned().into() }).unwrap().sign(&claims).unwrap()
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let claims = |id: &str, exp: u64| json!({"isOk": true, "errors": [], "exp": exp, "jti": id, "sid": SESSION});
+    let good = sign(key, claims("1", now + 60));
+    let (header, rest) = good.split_once('.').unwrap();
+    let tokens = [
+        good.clone(),
+        good.clone(),
+        sign(key, claims("2", now - 60)),
+        sign("another key, as long as the first", claims("3", now + 60)),
+        format!("{header}A.{rest}"),
+        good.rsplit_once('.').unwrap().0.to_owned(),
+        "nonsense".to_owned(),
+        sign(key, claims("4", now + 60)),
+    ];
+    // Once each, and what is old, of another, changed or no token at all never.
+    let expected = json!([SESSION, null, null, null, null, null, null, SESSION]);
+    let input = json!({"key": key, "tokens": tokens});
+    let python = example("python", "import base64, hashlib")
+        + "\nimport sys\n\ndef says(token):\n    try:\n        return verify(token, given['key'].encode())['sid']\n    \
+           except ValueError:\n        return None\n\ngiven = json.loads(sys.argv[1])\n\
+           print(json.dumps([says(token) for token in given['tokens']]))\n";
+    let node = example("js", "import { createHmac")
+        + "
+        const says = (token) => { try { return verify(token, given.key).sid; } catch { return null; } };
+        const given = JSON.parse(process.argv.at(-1));
+        console.log(JSON.stringify(given.tokens.map(says)));";
+    let programs: [(&str, &[&str], String); 2] =
+        [("python3", &["-c"], python), ("node", &["--input-type=module", "-e"], node)];
+    for (program, arguments, source) in programs {
+        let output =
+            std::process::Command::new(program).args(arguments).args([&source, &input.to_string()]).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{program}: {errors}"));
+        assert_eq!(said, expected, "{program}: {errors}");
+    }
 }
 
 /// Numbers that follow `mark` in a source file.
