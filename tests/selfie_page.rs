@@ -64,7 +64,7 @@ async fn a_selfie_from_the_first_frame_to_the_result() {
     page.says("We cannot see your face").await;
     page.stage("guide", "wrong").await;
     let (width, height, _) = door.last_frame();
-    assert!(width.max(height) <= 960 && width * height > 100_000, "{width}x{height}");
+    assert!(width.max(height) <= 1280 && width * height > 100_000, "{width}x{height}");
     // One's own picture is a mirror, and what is sent is as the camera sees it: its clock is at the left.
     assert_eq!(page.browser.evaluate("document.querySelector('video').style.transform").await, "scaleX(-1)");
     let (left, right) = door.heard.lock().unwrap().edges;
@@ -122,6 +122,26 @@ async fn a_selfie_goes_on_in_a_new_connection() {
         page.state("live").await;
         door.errors(&[12]);
         page.says("Approchez-vous un peu").await;
+    }
+    // What was done stays done, unless the service was restarted and begins anew.
+    let dots = |count: usize| format!("document.querySelectorAll('.steps-done .done').length === {count}");
+    door.errors(&[68]);
+    page.says("Baissez le menton").await;
+    door.errors(&[61]);
+    page.browser.wait_for(&dots(1), LIMIT).await;
+    for (session, count) in [(SESSION, 1), ("ffeeddccbbaa99887766554433221100", 0)] {
+        *door.session.lock().unwrap() = session;
+        let connects = door.connects().len();
+        door.does(Deed::Close(1012));
+        door.until("a frame after the next connection", |heard| {
+            heard.texts.iter().filter(|text| text["type"] == "connect").count() > connects
+        })
+        .await;
+        page.state("live").await;
+        page.browser.wait_for(&dots(count), LIMIT).await;
+        door.errors(&[61]);
+        page.says("les yeux ouverts").await;
+        page.browser.wait_for(&dots(count), LIMIT).await;
     }
     // Too large: smaller from now on.
     let before = door.last_frame();
@@ -219,7 +239,8 @@ async fn the_client_by_itself() {
 
     // It goes on with a session of before, and is heard of though it has nothing to say.
     let connect = format!(
-        "(async () => {{ window.client = new lib.LivenessClient(document.body, {{sessionId: '{SESSION}', mode: 'operator'}});
+        "(async () => {{ window.client = new lib.LivenessClient(document.body, {{sessionId: '{SESSION}', mode: 'operator',
+              image: {{longSide: 640}}}});
            await client.connectWS(`ws://${{location.host}}/ws`); return client.sessionId; }})()"
     );
     assert_eq!(page.browser.evaluate(&connect).await, SESSION);
@@ -234,6 +255,7 @@ async fn the_client_by_itself() {
     door.until("a frame", |heard| !heard.frames.is_empty()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(door.heard.lock().unwrap().frames.len(), 1);
+    assert_eq!(door.last_frame().0, 640);
     door.until("the next frame", |heard| heard.frames.len() == 2).await;
 
     page.browser.evaluate("client.detachCamera(), client.disconnectWS()").await;
@@ -302,8 +324,8 @@ fn numbers(source: &str, mark: &str) -> Vec<u16> {
 async fn every_code_has_words_in_every_language() {
     let checks = include_str!("../core/src/liveness/frame_checks/codes.rs");
     let interactions = include_str!("../core/src/liveness/interactions/mod.rs");
-    let codes = [numbers(checks, " = "), numbers(interactions, " => "), vec![103]].concat();
-    assert!(codes.len() >= 26 + 11 + 1, "{codes:?}");
+    let codes = [numbers(checks, " = "), numbers(interactions, " => "), vec![103, 104]].concat();
+    assert!(codes.len() >= 26 + 11 + 2, "{codes:?}");
 
     let mut page = Page::new(&Door::new(limits()), false).await;
     page.open("/opener").await;

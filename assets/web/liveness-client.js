@@ -43,7 +43,7 @@ const DEFAULTS = {
   mode: "selfie",
   requestInterval: 100,
   video: {},
-  image: { mimetype: "image/jpeg", quality: 0.85, longSide: 960 },
+  image: { mimetype: "image/jpeg", quality: 0.85, longSide: 1280 },
   sessionId: null,
   heartbeat: null,
 };

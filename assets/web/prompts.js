@@ -59,6 +59,7 @@ const prompts = {
     101: "Close your mouth",
     102: "Open your mouth wide",
     103: "This is another face than before. Only you, please.",
+    104: "That took too long. Please try again.",
   },
   es: {
     keep: "Siga mirando a la cámara",
@@ -99,6 +100,7 @@ const prompts = {
     101: "Cierre la boca",
     102: "Abra mucho la boca",
     103: "Esta cara no es la de antes. Solo usted, por favor.",
+    104: "Ha tardado demasiado. Inténtelo de nuevo.",
   },
   pt: {
     keep: "Continue a olhar para a câmara",
@@ -139,6 +141,7 @@ const prompts = {
     101: "Feche a boca",
     102: "Abra bem a boca",
     103: "Este rosto não é o de antes. Só você, por favor.",
+    104: "Demorou demasiado. Tente de novo.",
   },
   fr: {
     keep: "Continuez à regarder la caméra",
@@ -179,6 +182,7 @@ const prompts = {
     101: "Fermez la bouche",
     102: "Ouvrez grand la bouche",
     103: "Ce visage n’est plus le même. Vous seul, s’il vous plaît.",
+    104: "Cela a duré trop longtemps. Réessayez.",
   },
   de: {
     keep: "Schauen Sie weiter in die Kamera",
@@ -219,6 +223,7 @@ const prompts = {
     101: "Schließen Sie den Mund",
     102: "Öffnen Sie den Mund weit",
     103: "Das ist ein anderes Gesicht als vorher. Bitte nur Sie.",
+    104: "Das hat zu lange gedauert. Bitte noch einmal.",
   },
 };
 

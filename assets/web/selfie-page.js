@@ -17,6 +17,9 @@ const READING = 700;
 /** The code that says: all is well, go on. */
 const CONTINUE = 37;
 
+/** Codes that only ask for patience, since the service has not seen enough yet. */
+const PATIENCE = [30, 33];
+
 /** Cards for when something is in the way: their icon, and the prefix of their words. */
 const PROBLEMS = {
   denied: { icon: "blocked" },
@@ -64,7 +67,11 @@ async function begin() {
   view.show("camera");
   const current = new LivenessClient();
   client = current;
-  current.addEventListener("state", ({ detail }) => current === client && view.show(detail === "connected" ? "live" : detail));
+  current.addEventListener("state", ({ detail }) => {
+    if (current !== client) return;
+    if (detail === "connected") view.begin(current.sessionId);
+    view.show(detail === "connected" ? "live" : detail);
+  });
   try {
     await current.attachCamera(view.video);
     keepAwake();
@@ -142,7 +149,8 @@ class View {
   video = video("camera");
   #prompt = el("p.prompt", { role: "status", "aria-live": "polite" });
   #steps = el("ul.steps-done", { role: "img" });
-  #progress = new Progress();
+  #session = null;
+  #progress = null;
   #done = 0;
   #code = undefined;
   #toldAt = -Infinity;
@@ -155,6 +163,14 @@ class View {
     this.video.addEventListener("resize", ({ target }) => picture.style.setProperty("--aspect", `${target.videoWidth / target.videoHeight}`));
     stage.replaceChildren(this.#prompt, picture, this.#steps);
     retell(stage);
+  }
+
+  /** A session has begun, or goes on; a service that was restarted knows nothing of the one before. */
+  begin(session) {
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#progress = new Progress();
+    this.#count(0, null);
   }
 
   /** How the session stands. */
@@ -174,7 +190,7 @@ class View {
     const code = isOk ? CONTINUE : leading(errors);
     const now = performance.now();
     if (code === this.#code || (now - this.#toldAt < READING && !isAction(code))) return;
-    stage.dataset.guide = code === null ? "" : code === CONTINUE ? "ok" : isAction(code) ? "action" : "wrong";
+    stage.dataset.guide = guide(code);
     this.#code = code;
     this.#toldAt = now;
     this.#say(prompt(code, language()));
@@ -193,6 +209,13 @@ class View {
     if (done > this.#done) navigator.vibrate?.(40);
     this.#done = done;
   }
+}
+
+/** How the oval looks. */
+function guide(code) {
+  if (code === null || PATIENCE.includes(code)) return "";
+  if (code === CONTINUE) return "ok";
+  return isAction(code) ? "action" : "wrong";
 }
 
 async function keepAwake() {

@@ -12,7 +12,7 @@ use warp::ws::{Message, WebSocket};
 
 /// How long things may take.
 pub const LIMIT: Duration = Duration::from_secs(20);
-/// The id of every session.
+/// The id of a session.
 pub const SESSION: &str = "00112233445566778899aabbccddeeff";
 /// The token of every result.
 pub const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.e30.secret-of-the-subject";
@@ -45,11 +45,18 @@ pub struct Door {
     deed: Arc<Mutex<Deed>>,
     pub heard: Arc<Mutex<Heard>>,
     limits: Value,
+    /// The id of the session that it knows.
+    pub session: Arc<Mutex<&'static str>>,
 }
 
 impl Door {
     pub fn new(limits: Value) -> Self {
-        Self { deed: Arc::new(Mutex::new(Deed::Nothing)), heard: Arc::default(), limits }
+        Self {
+            deed: Arc::new(Mutex::new(Deed::Nothing)),
+            heard: Arc::default(),
+            limits,
+            session: Arc::new(Mutex::new(SESSION)),
+        }
     }
 
     pub fn errors(&self, errors: &[u16]) {
@@ -100,11 +107,12 @@ impl Door {
             let message = message?;
             if let Ok(text) = message.to_str() {
                 let text: Value = serde_json::from_str(text).unwrap();
+                let session = *self.session.lock().unwrap();
                 let answer = match text["type"].as_str().unwrap() {
                     "connect" => Some(json!({
                         "type": "session",
-                        "sessionId": SESSION,
-                        "resumed": !text["sessionId"].is_null(),
+                        "sessionId": session,
+                        "resumed": text["sessionId"] == session,
                         "heartbeatInterval": 1,
                         "limits": self.limits,
                     })),
