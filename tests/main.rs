@@ -16,6 +16,7 @@ mod room_direct;
 mod room_mediasoup;
 mod room_mediasoup_network;
 mod room_server;
+mod selfie;
 mod selfie_page;
 mod support;
 mod verification;
