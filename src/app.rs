@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
 use crate::debug::Debug;
 use crate::flow::{self, FlowId, Flows, Refusal};
+use crate::frame_door::{self, FrameDoor};
 use crate::http::Site;
 use crate::http::demo::{Demo, DemoFlow, StartFlow};
 use crate::http::face_match::FaceMatch;
@@ -58,6 +59,10 @@ pub enum AppError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    FrameDoor(#[from] frame_door::OpenError),
+    #[error("LUNA_PASS.host `{0}` is no address to listen at: {1}")]
+    FrameDoorHost(String, std::io::Error),
 }
 
 /// What flows and handlers share.
@@ -82,6 +87,8 @@ pub struct Services {
     pub matcher: Matcher,
     /// The networks' own matcher, for `POST /face_match` and the demo; none without an embedding network.
     pub embedded: Option<Arc<EmbeddedMatcher>>,
+    /// The door for sessions of frames; none where it is closed.
+    pub frame_door: Option<Arc<FrameDoor>>,
     /// What the debug endpoints need; none where they are switched off.
     pub debug: Option<Arc<Debug>>,
     tasks: TaskTracker,
@@ -105,7 +112,12 @@ impl Services {
             challenges = challenges.with_one_of(&gestures, &TURNS)?;
         }
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
-        let engine = Engine::open(&engine_options(&config))?;
+        let door = frame_door::read_settings(&config.frame_door)?;
+        let mut options = engine_options(&config);
+        // its frame checks end with these
+        options.antispoof |= frame_door::is_open(&door);
+        options.glasses |= frame_door::is_open(&door);
+        let engine = Engine::open(&options)?;
         if config.liveness.modes.of(Check::Glasses) == Mode::Enforce && !engine.info().glasses {
             tracing::warn!(
                 "glasses end a flow (GLASSES_DETECTOR_MODE, LIVENESS_PROFILE), and the network that sees them is missing: only sunglasses and thick frames are noticed. `make models WITH=glasses` fetches it (AGPL-3.0)"
@@ -130,7 +142,10 @@ impl Services {
             (None, Some(embedded)) => Matcher::Embedded(embedded.clone()),
             (None, None) => return Err(AppError::NoMatcher),
         };
+        let stop = CancellationToken::new();
+        let frame_door = FrameDoor::open(door, &c.frame_door, engine.clone(), stop.child_token())?;
         Ok(Arc::new(Self {
+            frame_door,
             flows: Flows::new(c.flow.max_flows),
             rooms: Rooms::new(),
             engine,
@@ -142,7 +157,7 @@ impl Services {
             embedded,
             debug: Debug::new(&config),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop,
             config,
         }))
     }
@@ -222,6 +237,11 @@ impl Application {
         let addr = SocketAddr::new(http.host, http.port);
         let https = site.https_port;
         let routes = crate::http::routes(site);
+        if let Some((host, port)) = services.frame_door.as_ref().and_then(|door| door.listener()) {
+            let server = serve_plain(routes.clone(), resolve(host, *port).await?).await?;
+            tracing::info!("the frame door is at http://{} too", server.addr());
+            servers.push(server);
+        }
         let main = match &http.certificate {
             Some(files) => serve_tls(routes, addr, &Identity::from_files(&files.cert, &files.key)?).await?,
             None => serve_plain(routes, addr).await?,
@@ -254,6 +274,13 @@ impl Application {
         let grace = std::time::Duration::from_secs(1);
         futures_util::future::join_all(self.servers.into_iter().map(|s| s.stop(grace))).await;
     }
+}
+
+/// The address of a host that may be a name.
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, AppError> {
+    let failed = |error| AppError::FrameDoorHost(host.to_owned(), error);
+    let first = tokio::net::lookup_host((host, port)).await.map_err(failed)?.next();
+    first.ok_or_else(|| failed(std::io::Error::other("it has no address")))
 }
 
 /// Where HTTPS with a self-signed certificate is served besides: where the configuration says so, and beside the demo,

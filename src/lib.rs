@@ -37,7 +37,7 @@
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result; not open yet |
+//! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result |
 //! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`token`] | results as signed tokens: signs and verifies them |

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
-use vision_core::picture::{I420Mut, I420View, PictureView};
+use vision_core::picture::{I420Mut, I420View, Picture as _, PictureView};
 use vision_core::portrait::{Expression, Portrait};
 use vision_models::engine::Engine;
 use vision_models::picture_file::{PictureLimits, decode_picture};
@@ -14,8 +14,8 @@ use vision_service::token::{Algorithm, Claims, Verifier};
 
 use crate::support::assets::{Scratch, asset};
 use crate::support::chromium::{Chromium, Launch, camera_file};
-use crate::support::service::{self, TestService, config};
 use crate::support::serial;
+use crate::support::service::{self, TestService, config};
 
 const KEY: &str = "a key of thirty-two bytes or more";
 const AUDIENCE: &str = "a bank";
@@ -89,7 +89,9 @@ impl Selfie {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_in_a_browser_is_live_though_the_connection_breaks() {
     let _turn = serial().await;
-    let Some(person) = asset("a_person_in_a_browser_is_live_though_the_connection_breaks", "lp_d10.mp4") else { return };
+    let Some(person) = asset("a_person_in_a_browser_is_live_though_the_connection_breaks", "lp_d10.mp4") else {
+        return;
+    };
     let plugins = "[MIDDLEWARES.WS.Bestshot]\nisEnabled = 1\n[MIDDLEWARES.WS.AggregateLiveness]\nisEnabled = 1\n";
     let mut selfie = Selfie::new("selfie-clip", plugins, Some(&person)).await;
     selfie.open().await;

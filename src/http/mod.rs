@@ -5,8 +5,9 @@
 //! | `POST /join-call`, `GET /flows/{id}` | [`join_call`], `flows` | starts a flow, tells about one |
 //! | `GET /health` | `health` | tells about the service |
 //! | `POST /face_match` | [`face_match`] | compares two pictures, in the original matcher's format |
-//! | `GET /call/{room}`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
+//! | `GET /call/{room}`, `GET /selfie`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
 //! | `GET /flows/{id}/stats` and others | [`debug`] | for whoever looks for a fault; switched off by default |
+//! | `GET /ws`, `GET /ws/schema.json` | `frames` | sessions of the [frame door](crate::frame_door) |
 //! | `POST /demo/start` | [`demo`] | verify yourself against a picture that you upload |
 //!
 //! [`serve`] is a listener, plain or TLS; [`tls`] the certificate; `auth` stands before all resources; [`reply`] and
@@ -18,6 +19,7 @@ pub mod debug;
 pub mod demo;
 pub mod face_match;
 pub(crate) mod flows;
+mod frames;
 mod health;
 pub mod join_call;
 pub mod pages;
@@ -70,9 +72,10 @@ pub fn routes(
         .unify()
         .or(demo::filter(demo.clone()))
         .unify()
-        .or(pages::filter(https_port, demo.is_some()))
+        .or(pages::filter(https_port, demo.is_some(), services.frame_door.is_some()))
         .unify()
-        .or(crate::room::direct::filter(services.rooms.direct.clone()));
+        .or(crate::room::direct::filter(services.rooms.direct.clone()))
+        .or(frames::filter(services.frame_door.clone()));
     authorised(services).and(resources).recover(explain)
 }
 

@@ -91,10 +91,11 @@ impl Page {
 }
 
 /// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads
-/// there, since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
+/// there, since browsers give the camera to secure pages only. `demo`, `selfie`: whether these are served.
 pub fn filter(
     https_port: Option<u16>,
     demo: bool,
+    selfie: bool,
 ) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
     let html = |page: &str| {
         let port = https_port.map(|p| p.to_string()).unwrap_or_default();
@@ -126,7 +127,10 @@ pub fn filter(
             None => error(StatusCode::NOT_FOUND, "not_found", "there is no such file"),
         }
     });
-    let selfie = warp::path!("selfie").and(get).map(move |has: Option<String>| selfie_page.reply(has.as_deref()));
+    let selfie = warp::path!("selfie").and(get).and_then(move |has: Option<String>| {
+        let reply = if selfie { Ok(selfie_page.reply(has.as_deref())) } else { Err(warp::reject::not_found()) };
+        async move { reply }
+    });
     let demo = warp::path!("demo").and(get).and_then(move |has: Option<String>| {
         let reply = if demo { Ok(demo_page.reply(has.as_deref())) } else { Err(warp::reject::not_found()) };
         async move { reply }
@@ -146,7 +150,7 @@ mod tests {
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
         }
-        request.reply(&filter(Some(5443), true)).await
+        request.reply(&filter(Some(5443), true, true)).await
     }
 
     #[tokio::test]
@@ -172,10 +176,11 @@ mod tests {
         for path in ["/call/assets/none.js", "/call/a%20b", "/call", "/call/a/b", "/demo/x"] {
             assert_eq!(get(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
         }
-        assert_eq!(
-            warp::test::request().path("/demo").reply(&filter(None, false)).await.status(),
-            StatusCode::NOT_FOUND
-        );
+        for path in ["/demo", "/selfie"] {
+            let answer =
+                warp::test::request().path(path).reply(&filter(None, path != "/demo", path != "/selfie")).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path} is switched off");
+        }
     }
 
     #[tokio::test]

@@ -91,7 +91,7 @@ impl Door {
         });
         // A page of nobody's, to put the built-in one into.
         let opener = warp::path!("opener").map(|| warp::reply::html("<!doctype html><p>opener</p>"));
-        serve_plain(pages::filter(None, true).or(socket).or(opener), ([127, 0, 0, 1], 0).into()).await.unwrap()
+        serve_plain(pages::filter(None, false, true).or(socket).or(opener), ([127, 0, 0, 1], 0).into()).await.unwrap()
     }
 
     fn note(&self, file: &[u8]) {
