@@ -179,6 +179,9 @@ async fn what_ends_a_selfie_is_said_in_plain_words() {
         door.errors(&[]);
         page.click().await;
         page.state("live").await;
+        // Who leaves the page says so.
+        page.open("/opener").await;
+        door.until("a goodbye", |heard| heard.texts.last().unwrap()["type"] == "bye").await;
     }
     drop(page);
 
