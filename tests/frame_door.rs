@@ -1,11 +1,17 @@
 //! The frame door, as its clients meet it: real pictures, real networks, real WebSockets.
 
 use std::io::Cursor;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
+use vision_core::face::Face;
+use vision_models::engine::{Engine, EngineOptions};
+use vision_models::picture_file::{PictureLimits, decode_picture};
+use vision_service::app::engine_options;
 use vision_service::token::{Algorithm, Claims, Verifier};
 
 use crate::support::assets::{Scratch, asset};
@@ -331,4 +337,128 @@ async fn a_service_that_stops_says_so() {
     let stopping = tokio::spawn(service.stop());
     assert!(matches!(client.hear().await, Said::Closed(Some(1001))));
     stopping.await.unwrap();
+}
+
+/// What the person of a clip can be asked for, each with a frame of it; the other side is a frame in the mirror.
+struct Repertoire {
+    straight: Bytes,
+    closed: Bytes,
+    left: Bytes,
+    right: Bytes,
+    up: Bytes,
+    down: Bytes,
+}
+
+impl Repertoire {
+    /// Looks for the frames that show it most.
+    fn of(frames: &[Bytes]) -> Self {
+        let engine =
+            Engine::open(&EngineOptions { workers: NonZeroUsize::new(1), ..engine_options(&service::config(&[])) });
+        let engine = engine.unwrap();
+        let faces: Vec<(Face, &Bytes)> = frames
+            .iter()
+            .filter_map(|frame| {
+                let picture = Arc::new(decode_picture(frame, &PictureLimits::default()).unwrap());
+                engine.analyze_picture(picture).unwrap().pop().map(|face| (face, frame))
+            })
+            .collect();
+        let most = |what: fn(&Face) -> f32| {
+            faces
+                .iter()
+                .max_by(|(a, _), (b, _)| what(a).total_cmp(&what(b)))
+                .map(|(_, frame)| (*frame).clone())
+                .unwrap()
+        };
+        let turned = most(|face| face.angles().yaw.abs());
+        let mirrored = mirror(&turned);
+        let yaw = faces.iter().find(|(_, frame)| **frame == turned).unwrap().0.angles().yaw;
+        let (left, right) = if yaw > 0.0 { (turned, mirrored) } else { (mirrored, turned) };
+        Self {
+            straight: most(|face| {
+                -face.angles().yaw.abs() - face.angles().pitch.abs() - face.blendshapes[9] - face.blendshapes[10]
+            }),
+            closed: most(|face| face.blendshapes[9].min(face.blendshapes[10])),
+            left,
+            right,
+            up: most(|face| face.angles().pitch),
+            down: most(|face| -face.angles().pitch),
+        }
+    }
+
+    fn answer(&self, errors: &Value) -> &Bytes {
+        match errors[0].as_u64() {
+            Some(62) => &self.closed,
+            Some(64) => &self.right,
+            Some(65) => &self.left,
+            Some(67) => &self.up,
+            Some(68) => &self.down,
+            _ => &self.straight,
+        }
+    }
+}
+
+fn mirror(file: &Bytes) -> Bytes {
+    let mut mirrored = Cursor::new(Vec::new());
+    let picture = image::load_from_memory(file).unwrap().fliph();
+    picture.write_to(&mut mirrored, image::ImageFormat::Jpeg).unwrap();
+    mirrored.into_inner().into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_what_is_asked_succeeds_and_who_does_not_does_not() {
+    let Some(clip) = asset("frame_door::who_does_what_is_asked", "lp_d3.mp4") else { return };
+    let frames = frames_of(&clip, 0.0, 6, 80);
+    let repertoire = tokio::task::spawn_blocking(move || Repertoire::of(&frames)).await.unwrap();
+    // the person of the clip turns and nods a little only; all five are asked for
+    let toml = with_key(
+        "[LIVENESS.THRESHOLDS]\nags = 0.5\nmouth = 0.1\nblur = 0.3\nlivenessScore = 0.2\nlivenessQualityScore = 0\n\
+         illumination = 1\nspecularity = 1\nlight = 0.2\n\
+         [MIDDLEWARES.WS.ActiveLiveness]\nisEnabled = 1\nargs.interactionsCount = 5\nargs.yawStartDeg = 6\n\
+         args.yawThresholdDeg = 10\nargs.pitchStartDeg = 3\nargs.pitchThresholdDeg = 5\n",
+    );
+    let (service, _scratch) = door("active", &toml, &[]).await;
+    let (mut client, ..) = FrameClient::connect(service.port, None).await;
+    let (mut shown, mut told) = (repertoire.straight.clone(), Vec::new());
+    let result = loop {
+        assert!(told.len() < 60, "told {told:?}");
+        client.show(&shown).await;
+        let answer = client.message().await;
+        if answer["isOk"] == true {
+            break client.message().await;
+        }
+        told.push(answer["errors"].clone());
+        shown = repertoire.answer(&answer["errors"]).clone();
+        // time to read it
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    };
+    let claims = verified(&result);
+    let active = &claims.checks["activeLiveness"];
+    assert!(claims.is_ok && active["done"] == true && active["completed"].as_array().unwrap().len() == 5, "{active}");
+    for code in [62, 64, 65, 67, 68] {
+        assert!(told.contains(&json!([code])), "{code} was asked for: {told:?}");
+    }
+
+    // a still picture is never done
+    let (mut client, ..) = FrameClient::connect(service.port, None).await;
+    let (answers, result) = client.show_all(&vec![repertoire.straight.clone(); 12]).await;
+    assert!(result.is_none() && answers.iter().all(|answer| answer["isOk"] == false));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn file_logger_keeps_every_picture_and_its_estimates() {
+    let folder = Scratch::new("frame-door-logs");
+    let toml = with_key(&format!(
+        "[MIDDLEWARES.WS.file_logger]\nis_enabled = true\n[MIDDLEWARES.WS.file_logger.args]\npath = \"{}\"\n",
+        folder.0.display()
+    ));
+    let (service, _scratch) = door("logger", &toml, &[]).await;
+    let (mut client, id, _) = FrameClient::connect(service.port, None).await;
+    let picture = grey(320, 240);
+    client.show_all(&[picture.clone(), picture.clone()]).await;
+    let kept = folder.0.join(&id);
+    assert_eq!(std::fs::read(kept.join("000002.png")).unwrap(), picture);
+    let estimates: Value = serde_json::from_slice(&std::fs::read(kept.join("000001.json")).unwrap()).unwrap();
+    assert_eq!(estimates["status"]["errors"], json!([8]));
+    service.stop().await;
 }

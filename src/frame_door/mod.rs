@@ -33,7 +33,7 @@ use vision_models::picture_file::PictureLimits;
 use self::plugins::descriptor_quality::{self, ClientSetUpError};
 use self::protocol::Limits;
 use self::sessions::Sessions;
-use self::settings::{BasicAuth, Environment, Settings, SettingsError};
+use self::settings::{BasicAuth, Environment, LogLevel, Settings, SettingsError};
 use crate::config;
 use crate::token::{KeyError, Signer};
 
@@ -86,6 +86,12 @@ pub fn read_settings(config: &config::FrameDoor) -> Result<Settings, OpenError> 
         tracing::warn!(file = %path.display(), "{warning}");
     }
     Ok(loaded.settings)
+}
+
+/// `logLevel` of the file, for logs that begin before anything else; a file that cannot be used is told of later.
+pub fn log_level(config: &config::FrameDoor) -> Option<LogLevel> {
+    let text = std::fs::read_to_string(config.settings.as_ref()?).ok()?;
+    Settings::read(&text).ok().map(|loaded| loaded.settings.log_level)
 }
 
 /// Whether there is a door: with a key of one's own, or in development.

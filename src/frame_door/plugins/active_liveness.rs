@@ -1,8 +1,8 @@
 //! `ActiveLiveness`: the subject blinks, turns and nods as asked, drawn anew for each session.
 //!
 //! It begins with the first frame that has passed everything before. From then on the prompts stand in the place of what
-//! the actions themselves bring about (a turned head, closed eyes, a blurred picture); without a face, with several, or
-//! with one that is out of place it waits.
+//! the actions themselves bring about (a turned head, closed eyes, a blurred picture, a chin at the border); without a face,
+//! with several, or with one that is too far or too near it waits.
 
 use std::time::{Duration, Instant};
 
@@ -14,17 +14,7 @@ use vision_core::liveness::interactions::{Interaction, Interactions, Settings};
 use super::{BeginError, Plugin, Seen, Word};
 
 /// What is wrong whatever the subject is asked for.
-const IN_THE_WAY: [Code; 9] = [
-    Code::NoFace,
-    Code::SeveralFaces,
-    Code::CloserWidth,
-    Code::CloserHeight,
-    Code::CameraLower,
-    Code::CameraLeft,
-    Code::CameraHigher,
-    Code::CameraRight,
-    Code::Further,
-];
+const IN_THE_WAY: [Code; 5] = [Code::NoFace, Code::SeveralFaces, Code::CloserWidth, Code::CloserHeight, Code::Further];
 
 /// The plug-in.
 pub struct ActiveLiveness {
