@@ -281,7 +281,8 @@ fn the_examples_verify_tokens() {
         Signer::new(&Jwt { algorithm: Algorithm::Hs256, key: key.to_owned().into() }).unwrap().sign(&claims).unwrap()
     };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let claims = |id: &str, exp: u64| json!({"isOk": true, "errors": [], "exp": exp, "jti": id, "sid": SESSION});
+    let told = |id: &str, exp: u64, audience: &str| json!({"isOk": true, "exp": exp, "jti": id, "sid": SESSION, "aud": audience});
+    let claims = |id: &str, exp: u64| told(id, exp, "a bank");
     let good = sign(key, claims("1", now + 60));
     let (header, rest) = good.split_once('.').unwrap();
     let tokens = [
@@ -292,18 +293,19 @@ fn the_examples_verify_tokens() {
         format!("{header}A.{rest}"),
         good.rsplit_once('.').unwrap().0.to_owned(),
         "nonsense".to_owned(),
+        sign(key, told("4", now + 60, "a shop")),
         sign(key, claims("4", now + 60)),
     ];
     // Once each, and what is old, of another, changed or no token at all never.
-    let expected = json!([SESSION, null, null, null, null, null, null, SESSION]);
+    let expected = json!([SESSION, null, null, null, null, null, null, null, SESSION]);
     let input = json!({"key": key, "tokens": tokens});
     let python = example("python", "import base64, hashlib")
-        + "\nimport sys\n\ndef says(token):\n    try:\n        return verify(token, given['key'].encode())['sid']\n    \
+        + "\nimport sys\n\ndef says(token):\n    try:\n        return verify(token, given['key'].encode(), 'a bank')['sid']\n    \
            except ValueError:\n        return None\n\ngiven = json.loads(sys.argv[1])\n\
            print(json.dumps([says(token) for token in given['tokens']]))\n";
     let node = example("js", "import { createHmac")
         + "
-        const says = (token) => { try { return verify(token, given.key).sid; } catch { return null; } };
+        const says = (token) => { try { return verify(token, given.key, 'a bank').sid; } catch { return null; } };
         const given = JSON.parse(process.argv.at(-1));
         console.log(JSON.stringify(given.tokens.map(says)));";
     let programs: [(&str, &[&str], String); 2] =
