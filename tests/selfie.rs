@@ -22,11 +22,21 @@ const AUDIENCE: &str = "a bank";
 const PHONE: (u32, u32) = (390, 844);
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Notes results, and the sockets that the page opens, so that a test can break them.
-const NOTES: &str = "window.results = []; window.sockets = [];
+/// Notes results, sessions, and the sockets that the page opens, so that a test can break them.
+const NOTES: &str = "window.results = []; window.sockets = []; window.sessions = [];
     addEventListener('liveness-result', ({ detail }) => results.push(detail));
     const Socket = WebSocket;
-    window.WebSocket = class extends Socket { constructor(...parts) { super(...parts); sockets.push(this); } };";
+    const note = ({ data }) => {
+      const { type, sessionId, resumed } = JSON.parse(data);
+      if (type === 'session') sessions.push([sessionId, resumed]);
+    };
+    window.WebSocket = class extends Socket {
+      constructor(...parts) {
+        super(...parts);
+        sockets.push(this);
+        this.addEventListener('message', note);
+      }
+    };";
 
 /// A camera that sees somebody who does what the page says: one of `pictures` by the prompt, never quite still.
 const SUBJECT: &str = "((pictures) => {
@@ -102,9 +112,11 @@ async fn a_person_in_a_browser_is_live_though_the_connection_breaks() {
     let stage = "document.getElementById('stage').dataset";
     selfie.browser.wait_for(&format!("{stage}.frames > 1"), LIMIT).await;
     selfie.browser.evaluate("sockets[0].close(4999)").await;
-    selfie.browser.wait_for("sockets.length === 2", LIMIT).await;
+    selfie.browser.wait_for("sessions.length === 2", LIMIT).await;
+    let sessions = selfie.browser.evaluate("sessions").await;
 
     let (result, claims) = selfie.finish("success").await;
+    assert_eq!(sessions, json!([[claims.sid, false], [claims.sid, true]]), "it went on with the same session");
     assert_eq!((claims.is_ok, &claims.errors[..], &result["errors"]), (true, &[][..], &json!([])));
     let best = base64::engine::general_purpose::STANDARD.decode(claims.bestshot.unwrap()).unwrap();
     let best = image::load_from_memory_with_format(&best, image::ImageFormat::Jpeg).unwrap();
