@@ -17,6 +17,8 @@ mod room_direct;
 mod room_mediasoup;
 mod room_mediasoup_network;
 mod room_server;
+mod selfie;
+mod selfie_page;
 mod support;
 mod verification;
 mod verification_mediasoup;

@@ -28,7 +28,8 @@ async fn serve(answers: Vec<(u16, Value)>) -> (Server, Arc<Mutex<Vec<(String, us
     );
     let flow = json!({"reason": "no_match", "timings": {"decided_ms": 12_345}}).to_string();
     let flows = warp::path!("flows" / String).map(move |_| warp::http::Response::new(flow.clone()));
-    let server = serve_plain(pages::filter(None, true).or(start).or(flows), ([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server =
+        serve_plain(pages::filter(None, true, false).or(start).or(flows), ([127, 0, 0, 1], 0).into()).await.unwrap();
     (server, uploads)
 }
 

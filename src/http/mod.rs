@@ -5,7 +5,7 @@
 //! | `POST /join-call`, `GET /flows/{id}` | [`join_call`], `flows` | starts a flow, tells about one |
 //! | `GET /health` | `health` | tells about the service |
 //! | `POST /face_match` | [`face_match`] | compares two pictures, in the original matcher's format |
-//! | `GET /call/{room}`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
+//! | `GET /call/{room}`, `GET /selfie`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
 //! | `GET /flows/{id}/stats` and others | [`debug`] | for whoever looks for a fault; switched off by default |
 //! | `GET /ws`, `GET /ws/schema.json` | `frames` | sessions of the [frame door](crate::frame_door) |
 //! | `POST /demo/start` | [`demo`] | verify yourself against a picture that you upload |
@@ -72,7 +72,7 @@ pub fn routes(
         .unify()
         .or(demo::filter(demo.clone()))
         .unify()
-        .or(pages::filter(https_port, demo.is_some()))
+        .or(pages::filter(https_port, demo.is_some(), services.frame_door.is_some()))
         .unify()
         .or(crate::room::direct::filter(services.rooms.direct.clone()))
         .or(frames::filter(services.frame_door.clone()));

@@ -1,4 +1,4 @@
-//! The built-in pages: `/call/{room}`, `/demo`, and the files that they are made of, all from `assets/web`.
+//! The built-in pages: `/call/{room}`, `/selfie`, `/demo`, and the files that they are made of, all from `assets/web`.
 //!
 //! The files are part of the program. They load nothing from elsewhere, and the headers see to it.
 
@@ -29,6 +29,7 @@ macro_rules! file {
 }
 
 const CALL_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/call.html"));
+const SELFIE_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/selfie.html"));
 const DEMO_PAGE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/web/demo.html"));
 
 /// Served under `/call/assets/`, which is open to everybody as the call pages are.
@@ -42,7 +43,14 @@ const FILES: &[(&str, &str, &str)] = &[
     file!("stage.js", SCRIPT),
     file!("call-page.js", SCRIPT),
     file!("demo-page.js", SCRIPT),
+    file!("selfie.css", STYLE),
+    file!("selfie-page.js", SCRIPT),
+    file!("liveness-client.js", SCRIPT),
+    file!("prompts.js", SCRIPT),
 ];
+
+/// What pages of other sites may import: the client of the frame door.
+const FOR_OTHER_SITES: [&str; 2] = ["liveness-client.js", "prompts.js"];
 
 /// A file as it is sent.
 struct Page {
@@ -83,16 +91,17 @@ impl Page {
 }
 
 /// The filter. `https_port`: where the same pages are served over HTTPS when this listener is plain; the page leads
-/// there, since browsers give the camera to secure pages only. `demo`: whether `/demo` is served.
+/// there, since browsers give the camera to secure pages only. `demo`, `selfie`: whether these are served.
 pub fn filter(
     https_port: Option<u16>,
     demo: bool,
+    selfie: bool,
 ) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone + Send + Sync + 'static {
     let html = |page: &str| {
         let port = https_port.map(|p| p.to_string()).unwrap_or_default();
         Arc::new(Page::new(HTML, page.replace("{{https_port}}", &port)))
     };
-    let (call_page, demo_page) = (html(CALL_PAGE), html(DEMO_PAGE));
+    let (call_page, selfie_page, demo_page) = (html(CALL_PAGE), html(SELFIE_PAGE), html(DEMO_PAGE));
     let files: Arc<[(&str, Page)]> =
         FILES.iter().map(|(name, content_type, text)| (*name, Page::new(content_type, (*text).into()))).collect();
 
@@ -108,33 +117,47 @@ pub fn filter(
         });
     let assets = warp::path!("call" / "assets" / String).and(get).map(move |name: String, has: Option<String>| {
         match files.iter().find(|(n, _)| *n == name) {
-            Some((_, page)) => page.reply(has.as_deref()),
+            Some((name, page)) => {
+                let mut reply = page.reply(has.as_deref());
+                if FOR_OTHER_SITES.contains(name) {
+                    reply.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+                }
+                reply
+            }
             None => error(StatusCode::NOT_FOUND, "not_found", "there is no such file"),
         }
+    });
+    let selfie = warp::path!("selfie").and(get).and_then(move |has: Option<String>| {
+        let reply = if selfie { Ok(selfie_page.reply(has.as_deref())) } else { Err(warp::reject::not_found()) };
+        async move { reply }
     });
     let demo = warp::path!("demo").and(get).and_then(move |has: Option<String>| {
         let reply = if demo { Ok(demo_page.reply(has.as_deref())) } else { Err(warp::reject::not_found()) };
         async move { reply }
     });
-    call.or(assets).unify().or(demo).unify()
+    call.or(assets).unify().or(selfie).unify().or(demo).unify()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PAGES: [(&str, &str, &str); 3] =
+        [("call.html", HTML, CALL_PAGE), ("selfie.html", HTML, SELFIE_PAGE), ("demo.html", HTML, DEMO_PAGE)];
+
     async fn get(path: &str, etag: Option<&str>) -> warp::http::Response<Bytes> {
         let mut request = warp::test::request().path(path);
         if let Some(etag) = etag {
             request = request.header("if-none-match", etag);
         }
-        request.reply(&filter(Some(5443), true)).await
+        request.reply(&filter(Some(5443), true, true)).await
     }
 
     #[tokio::test]
     async fn pages_are_served_with_their_headers() {
         for (path, content_type) in [
             ("/call/room-1", HTML),
+            ("/selfie", HTML),
             ("/demo", HTML),
             ("/call/assets/style.css", STYLE),
             ("/call/assets/call.js", SCRIPT),
@@ -153,15 +176,26 @@ mod tests {
         for path in ["/call/assets/none.js", "/call/a%20b", "/call", "/call/a/b", "/demo/x"] {
             assert_eq!(get(path, None).await.status(), StatusCode::NOT_FOUND, "{path}");
         }
-        assert_eq!(
-            warp::test::request().path("/demo").reply(&filter(None, false)).await.status(),
-            StatusCode::NOT_FOUND
-        );
+        for path in ["/demo", "/selfie"] {
+            let answer =
+                warp::test::request().path(path).reply(&filter(None, path != "/demo", path != "/selfie")).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path} is switched off");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_sites_may_import_the_client_and_what_it_imports() {
+        for (name, _, text) in FILES {
+            let answer = get(&format!("/call/assets/{name}"), None).await;
+            let open = answer.headers().get("access-control-allow-origin").is_some_and(|allowed| allowed == "*");
+            assert_eq!(open, FOR_OTHER_SITES.contains(name), "{name}");
+            assert!(!open || !text.contains("from \"./"), "{name} stands alone");
+        }
     }
 
     #[tokio::test]
     async fn a_page_knows_where_https_is() {
-        for path in ["/call/x", "/demo"] {
+        for path in ["/call/x", "/selfie", "/demo"] {
             let answer = get(path, None).await;
             let html = std::str::from_utf8(answer.body()).unwrap();
             assert!(html.contains("data-https-port=\"5443\"") && !html.contains("{{"), "{path}");
@@ -170,8 +204,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_from_elsewhere_and_nothing_is_inline() {
-        let pages = [("call.html", HTML, CALL_PAGE), ("demo.html", HTML, DEMO_PAGE)];
-        for (name, content_type, text) in pages.iter().chain(FILES) {
+        for (name, content_type, text) in PAGES.iter().chain(FILES) {
             // The only absolute address in there is a namespace.
             let text = text.replace("http://www.w3.org/2000/svg", "");
             for foreign in ["src=\"http", "href=\"http", "from \"http", "@import", "url(http", "//cdn"] {
@@ -193,8 +226,7 @@ mod tests {
     #[test]
     fn every_file_that_is_imported_is_served() {
         let served: Vec<&str> = FILES.iter().map(|f| f.0).collect();
-        let pages = [("call.html", HTML, CALL_PAGE), ("demo.html", HTML, DEMO_PAGE)];
-        for (name, _, text) in pages.iter().chain(FILES) {
+        for (name, _, text) in PAGES.iter().chain(FILES) {
             for (start, _) in text.match_indices("from \"./") {
                 let wanted = text[start + 8..].split('"').next().unwrap();
                 assert!(served.contains(&wanted), "{name} imports {wanted}");

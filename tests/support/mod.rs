@@ -7,6 +7,7 @@ pub mod child;
 pub mod chromium;
 pub mod controller;
 pub mod frame_client;
+pub mod frame_door;
 pub mod lit;
 pub mod mediasoup;
 pub mod process;
