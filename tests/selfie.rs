@@ -185,3 +185,16 @@ fn drawn(portrait: &mut Portrait, expression: &Expression) -> Value {
     let encoded = base64::engine::general_purpose::STANDARD.encode(file.get_ref());
     json!(format!("data:image/png;base64,{encoded}"))
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_gives_the_password_for_the_page_gives_it_for_the_session() {
+    let _turn = serial().await;
+    let file = "[LIVENESS]\nmaxAttempts = 2\n[MIDDLEWARES.REQUEST.BasicAuth]\nisEnabled = 1\nargs.username = \"me\"\n\
+                args.password = \"mine\"\n";
+    let mut selfie = Selfie::new("selfie-password", file, None).await;
+    let page = selfie.service.url("/selfie?lang=en").replace("127.0.0.1", "localhost");
+    assert_eq!(reqwest::get(&page).await.unwrap().status(), 401);
+    selfie.browser.open(&page.replace("//", "//me:mine@")).await;
+    let (_, claims) = selfie.finish("failure").await;
+    assert!(!claims.is_ok);
+}

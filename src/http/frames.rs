@@ -7,7 +7,7 @@ use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply as _};
 
-use super::reply::{error, with_type};
+use super::reply::{Reply, error, with_type};
 use super::serve::{PeerAddress, peer_address};
 use crate::frame_door::FrameDoor;
 use crate::frame_door::plugins::basic_auth::{self, Refused};
@@ -15,6 +15,16 @@ use crate::frame_door::socket::{max_message, serve};
 
 /// Draft 2020-12; `#/$defs/client` and `#/$defs/server` are the messages of either side.
 pub const SCHEMA: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/schemas/frame-protocol.json"));
+
+/// Answers `GET /selfie` where `BasicAuth` wants a password: a browser that has given it for the page gives it for the page's
+/// WebSocket too, which has no other way to.
+pub fn guard(door: Option<Arc<FrameDoor>>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
+    warp::path!("selfie").and(warp::header::headers_cloned()).and_then(move |headers: HeaderMap| {
+        let settings = door.as_ref().and_then(|door| door.basic_auth());
+        let refused = settings.and_then(|settings| basic_auth::check(settings, &headers).err());
+        async move { refused.map(refuse).ok_or_else(warp::reject::not_found) }
+    })
+}
 
 /// The filter; nothing is there while the door is closed.
 pub fn filter(door: Option<Arc<FrameDoor>>) -> impl Filter<Extract = (impl warp::Reply,), Error = Rejection> + Clone {
@@ -37,7 +47,7 @@ pub fn filter(door: Option<Arc<FrameDoor>>) -> impl Filter<Extract = (impl warp:
 
 fn session(door: Arc<FrameDoor>, peer: Option<PeerAddress>, headers: HeaderMap, ws: warp::ws::Ws) -> Response {
     if let Some(refused) = door.basic_auth().and_then(|settings| basic_auth::check(settings, &headers).err()) {
-        return refuse(refused);
+        return refuse(refused).into_response();
     }
     let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     // a frame that is somewhat too large is told so, one that is far too large ends the connection
@@ -46,17 +56,16 @@ fn session(door: Arc<FrameDoor>, peer: Option<PeerAddress>, headers: HeaderMap, 
     ws.max_message_size(limit).max_frame_size(limit).on_upgrade(serve).into_response()
 }
 
-fn refuse(refused: Refused) -> Response {
+fn refuse(refused: Refused) -> Reply {
     match refused {
         Refused::Credentials => {
             let mut reply = error(StatusCode::UNAUTHORIZED, "unauthorized", "send the user name and password (Basic)");
             let realm = HeaderValue::from_static("Basic realm=\"frame door\", charset=\"UTF-8\"");
             reply.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
-            reply.into_response()
+            reply
         }
         Refused::Origin => {
             error(StatusCode::FORBIDDEN, "wrong_origin", "pages of this site may not begin sessions here")
-                .into_response()
         }
     }
 }

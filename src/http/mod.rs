@@ -72,6 +72,8 @@ pub fn routes(
         .unify()
         .or(demo::filter(demo.clone()))
         .unify()
+        .or(frames::guard(services.frame_door.clone()))
+        .unify()
         .or(pages::filter(https_port, demo.is_some(), services.frame_door.is_some()))
         .unify()
         .or(crate::room::direct::filter(services.rooms.direct.clone()))
