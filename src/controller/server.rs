@@ -302,8 +302,8 @@ mod tests {
             let references = loader.load(&list, None, deadline).await.unwrap();
             assert_eq!(references.read[0].picture.width, 8);
         }
-        client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO).await.unwrap();
-        client.report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO).await.unwrap();
+        client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO, None).await.unwrap();
+        client.report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO, None).await.unwrap();
         assert_eq!(*told.lock().unwrap(), ["Success 1234.jpg", "Failure a/b\\u{1b}"]);
 
         for outside in OUTSIDE {

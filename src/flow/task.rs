@@ -1,10 +1,10 @@
 //! The owner task of a flow: carries out what the state machine asks for, and tells it what came of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use vision_core::liveness::colour::Judgement;
@@ -15,8 +15,10 @@ use vision_models::landmarker::TrackerOptions;
 
 use super::attention::Attention;
 use super::colours::Colours;
+use super::gathering::{Gathered, Gathering};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
+use super::result;
 use super::setup::{frame_sink, settings};
 use super::state::{Action, Drawn, Event, Machine, Scene, Stage, State};
 use super::verify;
@@ -65,6 +67,9 @@ struct Task {
     attention: Arc<Mutex<Attention>>,
     watch: Watch,
     colours: Option<Colours>,
+    /// None where evidence is not kept.
+    gathering: Option<Gathering>,
+    gathered: Option<JoinHandle<Gathered>>,
     /// The place in the challenge of the gesture that is asked for.
     asked: Option<usize>,
     /// The last scene, for when only its light changes.
@@ -119,8 +124,12 @@ impl Task {
         });
         let switches = debug.map(|debug| debug.settings());
         let words = Words::new(&services.locales, call.lang.as_deref());
+        let settings = settings(config, &call, switches);
+        let kept = services.keeper.is_some() && call.evidence;
         Self {
-            machine: Machine::new(settings(config, &call, switches), draw, Instant::now()),
+            gathering: kept.then(|| Gathering::new(settings.mirror_input)),
+            gathered: None,
+            machine: Machine::new(settings, draw, Instant::now()),
             words,
             screen: Some(screen),
             faces: Some(faces),
@@ -194,6 +203,9 @@ impl Task {
                     if let Some(colours) = &mut self.colours {
                         colours.frame(&result);
                     }
+                    if let Some(gathering) = &mut self.gathering {
+                        gathering.analysed(&result);
+                    }
                     let inspection = self.watch.analysed(&result);
                     self.inspect(inspection);
                     Event::Analysed(&analysed.insert(result).analysis)
@@ -220,6 +232,19 @@ impl Task {
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
         tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
+        self.keep().await;
+    }
+
+    /// Hands over what was gathered, if anything was.
+    async fn keep(self) {
+        let (Some(keeper), Some(gathered)) = (&self.services.keeper, self.gathered) else { return };
+        let id = self.admission.id();
+        match (gathered.await, self.admission.status()) {
+            (Ok(gathered), Some(status)) => {
+                keeper.keep(gathered.record(id.into(), &status, result::models(&self.services.engine)));
+            }
+            _ => tracing::error!(flow = %id, "its evidence is lost: a part of the flow failed"),
+        }
     }
 
     fn carry_out_all(&mut self, actions: Vec<Action>, analysed: Option<&StreamResult>) {
@@ -295,6 +320,9 @@ impl Task {
                 Event::Reported
             }
             Ok(Done::Inspected(inspected)) => {
+                if let Some(gathering) = &mut self.gathering {
+                    gathering.inspected(&inspected, self.watch.passive_score());
+                }
                 let next = self.watch.inspected(inspected);
                 self.inspect(next);
                 match self.watch.is_same() {
@@ -332,6 +360,9 @@ impl Task {
                 if gesture.as_ref().map(|(_, index)| *index) != self.asked {
                     self.asked = gesture.as_ref().map(|(_, index)| *index);
                     self.watch.gesture(gesture.as_ref().map(|(gesture, _)| &**gesture));
+                    if let Some(gathering) = &mut self.gathering {
+                        gathering.asked(gesture.map(|(gesture, _)| gesture));
+                    }
                 }
                 self.scene = Some(scene);
                 self.show(analysed.map(|result| result.submitted));
@@ -339,6 +370,9 @@ impl Task {
             Action::TakePicture => {
                 if let Some(result) = analysed {
                     self.pictures.push(result.picture.clone());
+                    if let Some(gathering) = &mut self.gathering {
+                        gathering.picture(result);
+                    }
                     let inspection = self.watch.picture_taken(result);
                     self.inspect(inspection);
                 }
@@ -346,11 +380,19 @@ impl Task {
             Action::Begin => {
                 self.pictures.clear();
                 self.watch.begin();
+                if let Some(gathering) = &mut self.gathering {
+                    gathering.begin();
+                }
             }
             // Answered when frames have been looked at.
             Action::Confirm => self.watch.resume(),
             Action::FlashColours => match Colours::begin(Instant::now(), getrandom::fill) {
-                Ok(colours) => self.colours = Some(colours),
+                Ok(colours) => {
+                    self.colours = Some(colours);
+                    if let Some(gathering) = &mut self.gathering {
+                        gathering.colours(Instant::now());
+                    }
+                }
                 // The machine goes on when their time is over.
                 Err(e) => tracing::error!("no colours can be drawn: {e}"),
             },
@@ -417,9 +459,10 @@ impl Task {
                 &self.words.outcome(outcome),
             );
         }
+        let jwt = self.signed(outcome);
         self.work.spawn(async move {
-            let report =
-                services.controller.report(&call.callback_base_url, &call.token, &id, verdict, retry_for).await;
+            let (base, jwt) = (&call.callback_base_url, jwt.as_deref());
+            let report = services.controller.report(base, &call.token, &id, verdict, retry_for, jwt).await;
             if let Err(e) = &report {
                 tracing::error!(flow = id, "the outcome could not be delivered: {e}");
             }
@@ -427,11 +470,21 @@ impl Task {
         });
     }
 
+    /// The result as a token, where the callback carries one.
+    fn signed(&self, outcome: Outcome) -> Option<String> {
+        let signing = self.services.signing.as_ref()?;
+        let checks = self.watch.statuses(|check| self.machine.finding(check));
+        let claims = result::claims(self.admission.id(), outcome, &checks, result::models(&self.services.engine));
+        let signed = signing.token(claims, SystemTime::now());
+        signed.inspect_err(|e| tracing::error!(flow = %self.admission.id(), "the result is not signed: {e}")).ok()
+    }
+
     /// Leaves the room and lets go of everything that the call needed.
     fn leave(&mut self) {
         let (room, screen) = (self.room.take(), self.screen.take());
         self.faces = None;
         self.pictures.clear();
+        self.gathered = self.gathering.take().map(|gathering| spawn_blocking(move || gathering.finish()));
         self.admission.release_media();
         let reason = self.machine.outcome().and_then(Outcome::reason).filter(|reason| !reason.is_rejection());
         let failure = self.dots.take().zip(reason);

@@ -1,0 +1,219 @@
+//! What a flow gathers for its evidence. A flow whose evidence is not kept has none of this.
+//!
+//! Pictures are those that the flow has anyway, shared and not copied; they become JPEG when the call is over, on a thread
+//! that may take its time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use serde_json::Value;
+use vision_core::face::Face;
+use vision_core::gestures::definition::Condition;
+use vision_core::gestures::{Gesture, Signals};
+use vision_core::picture::Picture;
+use vision_models::engine::StreamResult;
+
+use super::registry::FlowStatus;
+use super::watch::inspection::Inspected;
+use super::watch::pictures::Scores;
+use crate::evidence::{Door, EvidenceId, Record, RecordPicture, Role, Series, Step, Threshold};
+use crate::matching::encode::jpeg;
+
+/// `eyeBlinkLeft` and `eyeBlinkRight` among the blendshapes, and from where on eyes are closed.
+const BLINK: [usize; 2] = [9, 10];
+const CLOSED: f32 = 0.5;
+/// Gestures whose signals are kept; nobody is asked for more within a flow's time.
+const MOST_GESTURES: usize = 32;
+
+/// Gathers.
+pub(super) struct Gathering {
+    began: SystemTime,
+    accepted: Instant,
+    mirror_input: bool,
+    /// Looked at before: frames of somebody who has left.
+    since: Instant,
+    asked: Option<Arc<Gesture>>,
+    /// In the order in which they were taken, as those of `GET /flows/{id}`.
+    taken: Vec<Taken>,
+    best: Option<(f32, Taken)>,
+    colours: Vec<u64>,
+    gestures: Vec<Series>,
+    yaw: Series,
+    fitness: Series,
+    liveness: Series,
+}
+
+/// A picture that is kept.
+struct Taken {
+    picture: Arc<dyn Picture>,
+    gesture: Option<String>,
+    at_ms: u64,
+    scores: Value,
+}
+
+/// What was gathered, with pictures as files; waits for the flow's end.
+pub(super) struct Gathered {
+    began: SystemTime,
+    colours: Vec<u64>,
+    pictures: Vec<RecordPicture>,
+    signals: Vec<Series>,
+}
+
+impl Gathering {
+    /// Nothing yet. `mirror_input`: as the gestures see it.
+    pub fn new(mirror_input: bool) -> Self {
+        let now = Instant::now();
+        Self {
+            began: SystemTime::now(),
+            accepted: now,
+            mirror_input,
+            since: now,
+            asked: None,
+            taken: Vec::new(),
+            best: None,
+            colours: Vec::new(),
+            gestures: Vec::new(),
+            yaw: Series::new("head turned", "°", Vec::new()),
+            fitness: Series::new("fitness of the picture for matching", "", Vec::new()),
+            liveness: Series::new("passive liveness so far", "", Vec::new()),
+        }
+    }
+
+    fn ms(&self, at: Instant) -> u64 {
+        at.saturating_duration_since(self.accepted).as_millis() as u64
+    }
+
+    /// A subject begins, who may be another one than before.
+    pub fn begin(&mut self) {
+        self.since = Instant::now();
+        self.taken.clear();
+        self.best = None;
+    }
+
+    /// A gesture is asked for, or none.
+    pub fn asked(&mut self, gesture: Option<Arc<Gesture>>) {
+        if let Some(gesture) = gesture.as_ref().filter(|_| self.gestures.len() < MOST_GESTURES) {
+            let number = self.gestures.len() + 1;
+            let name = format!("{number}. {} ({})", gesture.id, gesture.signal.key());
+            self.gestures.push(Series::new(name, "", thresholds(gesture)));
+        }
+        self.asked = gesture.filter(|_| self.gestures.len() <= MOST_GESTURES);
+    }
+
+    /// Colours are shown.
+    pub fn colours(&mut self, at: Instant) {
+        self.colours.push(self.ms(at));
+    }
+
+    /// The networks have looked at a frame.
+    pub fn analysed(&mut self, result: &StreamResult) {
+        let Some(face) = &result.analysis.face else { return };
+        let at = self.ms(result.submitted);
+        self.yaw.push(at, face.angles().yaw.to_degrees());
+        if let (Some(gesture), Some(series)) = (&self.asked, self.gestures.last_mut()) {
+            let mirrored = gesture.mirrored_input.unwrap_or(self.mirror_input);
+            series.push(at, Signals::of(face, self.mirror_input).get_as(gesture.signal, mirrored));
+        }
+    }
+
+    /// A picture was taken for the comparison.
+    pub fn picture(&mut self, result: &StreamResult) {
+        let gesture = self.asked.as_ref().map(|gesture| gesture.id.clone());
+        let at_ms = self.ms(result.submitted);
+        self.taken.push(Taken { picture: result.picture.clone(), gesture, at_ms, scores: Value::Null });
+    }
+
+    /// A frame was looked at closely. The best shot is the one that is fittest for matching, with its eyes open.
+    pub fn inspected(&mut self, inspected: &Inspected, liveness: Option<f32>) {
+        if inspected.submitted < self.since {
+            return;
+        }
+        let at_ms = self.ms(inspected.submitted);
+        if let Some(liveness) = liveness {
+            self.liveness.push(at_ms, liveness);
+        }
+        let Some(appearance) = &inspected.appearance else { return };
+        self.fitness.push(at_ms, appearance.ags);
+        let better = self.best.as_ref().is_none_or(|(best, _)| appearance.ags > *best);
+        if better && !eyes_closed(&inspected.face) {
+            let scores = serde_json::to_value(Scores::of(appearance)).unwrap_or_default();
+            let taken = Taken { picture: inspected.picture.clone(), gesture: None, at_ms, scores };
+            self.best = Some((appearance.ags, taken));
+        }
+    }
+
+    /// The call is over. Encodes pictures: not on a thread that serves sockets.
+    pub fn finish(self) -> Gathered {
+        let taken = self.best.into_iter().map(|(_, best)| (Role::BestShot, best));
+        let taken = taken.chain(self.taken.into_iter().map(|taken| (Role::Gesture, taken)));
+        let pictures = taken.filter_map(|(role, Taken { picture, gesture, at_ms, scores })| {
+            let encoded = jpeg(picture.view()).inspect_err(|e| tracing::warn!("a picture cannot be kept: {e}"));
+            Some(RecordPicture { role, gesture, at_ms, scores, jpeg: encoded.ok()? })
+        });
+        let pictures = pictures.collect();
+        let all = [self.yaw, self.fitness, self.liveness];
+        let signals = self.gestures.into_iter().chain(all).filter(|series| !series.points.is_empty()).collect();
+        Gathered { began: self.began, colours: self.colours, pictures, signals }
+    }
+}
+
+impl Gathered {
+    /// The record of a flow that has ended as `status` says.
+    pub fn record(self, id: EvidenceId, status: &FlowStatus, models: BTreeMap<String, String>) -> Record {
+        let gestures = status.timings.gestures.iter().map(|gesture| Step {
+            name: gesture.gesture.clone(),
+            asked_ms: gesture.asked_ms,
+            completed_ms: gesture.completed_ms,
+        });
+        let colours = self.colours.into_iter().map(|asked_ms| Step {
+            name: "colours".to_owned(),
+            asked_ms,
+            completed_ms: None,
+        });
+        let mut challenge: Vec<_> = gestures.chain(colours).collect();
+        challenge.sort_by_key(|step| step.asked_ms);
+        let mut pictures = self.pictures;
+        let compared = pictures.iter_mut().filter(|picture| picture.role == Role::Gesture);
+        for (picture, status) in compared.zip(&status.pictures) {
+            picture.scores = serde_json::to_value(status).unwrap_or_default();
+        }
+        Record {
+            id,
+            door: Door::Call,
+            is_ok: status.outcome == Some("verified"),
+            outcome: status.outcome.unwrap_or_default().to_owned(),
+            reason: status.reason.map(|reason| reason.as_str().to_owned()),
+            errors: Vec::new(),
+            began: self.began,
+            ended: SystemTime::now(),
+            challenge,
+            timings: serde_json::to_value(&status.timings).unwrap_or_default(),
+            checks: serde_json::to_value(&status.checks).unwrap_or_default(),
+            models,
+            pictures,
+            signals: self.signals,
+        }
+    }
+}
+
+/// What the signal has to reach, step by step.
+fn thresholds(gesture: &Gesture) -> Vec<Threshold> {
+    let step = |(index, condition): (usize, Condition)| {
+        let number = index + 1;
+        let values = match condition {
+            Condition::Higher(value) => vec![("above", value)],
+            Condition::Lower(value) => vec![("below", value)],
+            Condition::Range { min, max, .. } => vec![("at least", min), ("at most", max)],
+        };
+        values.into_iter().map(move |(how, value)| Threshold {
+            name: format!("step {number}: {how} {value}"),
+            value: value as f32,
+        })
+    };
+    gesture.steps.iter().map(|step| step.condition).enumerate().flat_map(step).collect()
+}
+
+fn eyes_closed(face: &Face) -> bool {
+    BLINK.iter().all(|index| face.blendshapes[*index] >= CLOSED)
+}
