@@ -328,7 +328,8 @@ mod tests {
     async fn an_outcome_is_a_put_with_the_flow_as_idempotency_key() {
         let (server, asked) = controller(&[(204, "")]).await;
         let token = "a/b?c#d é";
-        let delivery = client().report(&base(&server, "/cb/"), token, "f00d", Verdict::Success, SHORT, None).await.unwrap();
+        let delivery =
+            client().report(&base(&server, "/cb/"), token, "f00d", Verdict::Success, SHORT, None).await.unwrap();
         client().report(&base(&server, "/cb"), token, "f00e", Verdict::Failure, SHORT, None).await.unwrap();
         assert_eq!(delivery.attempts, 1);
         let put =
@@ -356,8 +357,10 @@ mod tests {
     async fn other_answers_are_final() {
         for status in [400, 404, 410, 303] {
             let (server, asked) = controller(Box::leak(Box::new([(status, "")]))).await;
-            let error =
-                client().report(&base(&server, ""), "token-secret", "id", Verdict::Success, SHORT, None).await.unwrap_err();
+            let error = client()
+                .report(&base(&server, ""), "token-secret", "id", Verdict::Success, SHORT, None)
+                .await
+                .unwrap_err();
             assert!(matches!(error, ControllerError::Refused { .. }), "{error}");
             let text = error.to_string();
             assert!(
@@ -388,8 +391,10 @@ mod tests {
     #[tokio::test]
     async fn giving_up_says_how_much_was_tried() {
         let (server, _) = controller(&[(503, "")]).await;
-        let error =
-            client().report(&base(&server, "/x"), "token-secret", "id", Verdict::Success, SHORT, None).await.unwrap_err();
+        let error = client()
+            .report(&base(&server, "/x"), "token-secret", "id", Verdict::Success, SHORT, None)
+            .await
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("503") && text.contains("attempts") && !text.contains("secret"), "{text}");
     }

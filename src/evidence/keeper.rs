@@ -159,11 +159,7 @@ impl Keeper {
             && manifest.recipient.is_some()
         {
             let bytes = self.read(id, &sealed.name).await?;
-            return Ok(Found {
-                media_type: sealed.media_type.clone(),
-                name: format!("evidence-{id}.tar.age"),
-                bytes,
-            });
+            return Ok(Found { media_type: sealed.media_type.clone(), name: format!("evidence-{id}.tar.age"), bytes });
         }
         let mut files = vec![(MANIFEST.to_owned(), json), (SIGNATURE.to_owned(), self.read(id, SIGNATURE).await?)];
         for file in &manifest.files {
@@ -267,10 +263,10 @@ impl Shared {
         let what = format!("storing the evidence of {}", package.manifest.id);
         let attempt = || async {
             // files are shared, not copied
-            self.store.put(package.clone()).await.map_err(|error| Failed {
-                again: if error.is_for_good() { Again::Never } else { Again::Yes },
-                error,
-            })
+            self.store
+                .put(package.clone())
+                .await
+                .map_err(|error| Failed { again: if error.is_for_good() { Again::Never } else { Again::Yes }, error })
         };
         let stored = retry(BACKOFF, Instant::now() + STORE_FOR, &what, attempt).await;
         stored.map(drop).map_err(|GaveUp { error, .. }| error.into())

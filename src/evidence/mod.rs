@@ -28,6 +28,8 @@ mod plot;
 pub mod record;
 mod report;
 pub mod store;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use keeper::{Keeper, Missing};
 pub use manifest::Manifest;

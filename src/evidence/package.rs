@@ -143,3 +143,123 @@ pub fn archive<'a>(
     }
     tar.into_inner()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::evidence::manifest::VerifyError;
+    use crate::evidence::testing::{RETENTION, jpeg, package, record, terms, then, verifier};
+    use crate::token::TokenError;
+
+    fn names(package: &Package) -> Vec<&str> {
+        package.files.iter().map(|file| file.name.as_str()).collect()
+    }
+
+    fn read<'a>(package: &'a Package, name: &str) -> &'a [u8] {
+        &package.files.iter().find(|file| file.name == name).unwrap().bytes
+    }
+
+    /// Verifies a package in which `change` has changed a file.
+    fn verify(package: &Package, change: impl Fn(&str, Vec<u8>) -> Option<Vec<u8>>) -> Result<Manifest, VerifyError> {
+        Manifest::verify(&verifier(), |name| {
+            let file = package.files.iter().find(|file| file.name == name)?;
+            change(name, file.bytes.to_vec())
+        })
+    }
+
+    #[test]
+    fn a_package_is_what_was_signed_and_a_change_is_noticed() {
+        let package = package("f1");
+        let expected = [
+            "manifest.json",
+            "manifest.jws",
+            "record.json",
+            "report.html",
+            "pictures/01-best-shot.jpg",
+            "pictures/02-gesture-blink.jpg",
+        ];
+        assert_eq!(names(&package), expected);
+        assert_eq!(read(&package, "pictures/01-best-shot.jpg"), jpeg());
+        let manifest = verify(&package, |_, bytes| Some(bytes)).unwrap();
+        assert_eq!(manifest, package.manifest);
+        assert_eq!((manifest.id.as_str(), manifest.delete_after), ("f1", then() + RETENTION));
+
+        for name in &expected[2..] {
+            let flip = |of: &str, mut bytes: Vec<u8>| {
+                bytes[0] ^= u8::from(of == *name);
+                Some(bytes)
+            };
+            assert!(matches!(verify(&package, flip), Err(VerifyError::Changed(of)) if of == *name));
+            let lost = |of: &str, bytes| (of != *name).then_some(bytes);
+            assert!(matches!(verify(&package, lost), Err(VerifyError::Missing(of)) if of == *name));
+        }
+        let longer = |of: &str, bytes: Vec<u8>| match of {
+            MANIFEST => Some(String::from_utf8(bytes).unwrap().replace("2031", "2041").into_bytes()),
+            _ => Some(bytes),
+        };
+        assert!(matches!(verify(&package, longer), Err(VerifyError::Manifest)));
+        let swapped = super::Package::build(&record("f2"), &terms(None), then()).unwrap();
+        let other = |of: &str, bytes| Some(if of == SIGNATURE { read(&swapped, of).to_vec() } else { bytes });
+        assert!(matches!(verify(&package, other), Err(VerifyError::Manifest)));
+        let forged = |of: &str, mut bytes: Vec<u8>| {
+            if of == SIGNATURE {
+                // in the middle of the payload
+                let middle = bytes.len() / 2;
+                bytes[middle] = if bytes[middle] == b'A' { b'B' } else { b'A' };
+            }
+            Some(bytes)
+        };
+        assert!(matches!(verify(&package, forged), Err(VerifyError::Signature(TokenError::Signature))));
+    }
+
+    #[test]
+    fn a_manifest_is_no_result() {
+        let package = package("f1");
+        let signature = String::from_utf8(read(&package, SIGNATURE).to_vec()).unwrap();
+        assert!(matches!(verifier().verify(&signature), Err(TokenError::Malformed(_))));
+    }
+
+    #[test]
+    fn names_that_lead_out_of_a_package_are_refused() {
+        let json = String::from_utf8(read(&package("f1"), MANIFEST).to_vec()).unwrap();
+        assert!(Manifest::parse(json.as_bytes()).is_ok());
+        for name in ["../record.json", "/etc/passwd", "a/b/c", ".x", "a/../b", "a\\\\b", "", "manifest.json"] {
+            let json = json.replace("\"record.json\"", &format!("\"{name}\""));
+            assert!(matches!(Manifest::parse(json.as_bytes()), Err(VerifyError::Format(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_only_the_recipient_opens() {
+        let (owner, stranger) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+        let recipient = owner.to_public().to_string();
+        let package = Package::build(&record("f1"), &terms(Some(&recipient)), then()).unwrap();
+        assert_eq!(names(&package), [MANIFEST, SIGNATURE, SEALED]);
+        assert_eq!(package.manifest.recipient, Some(recipient));
+        let manifest = String::from_utf8(read(&package, MANIFEST).to_vec()).unwrap();
+        for hidden in ["picture", "verified", "score", "blink"] {
+            assert!(!manifest.contains(hidden), "{hidden} in {manifest}");
+        }
+        verify(&package, |_, bytes| Some(bytes)).unwrap();
+
+        let sealed = read(&package, SEALED);
+        assert!(age::decrypt(&stranger, sealed).is_err());
+        let opened = age::decrypt(&owner, sealed).unwrap();
+        let mut files = Vec::new();
+        for entry in tar::Archive::new(&opened[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let mut bytes = Vec::new();
+            entry.read_to_end(&mut bytes).unwrap();
+            assert_eq!(entry.header().mode().unwrap(), 0o600);
+            files.push((entry.path().unwrap().display().to_string(), bytes));
+        }
+        let inside: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
+        let expected = ["record.json", "report.html", "pictures/01-best-shot.jpg", "pictures/02-gesture-blink.jpg"];
+        assert_eq!(inside, expected);
+        assert_eq!(files[2].1, jpeg());
+        let record: serde_json::Value = serde_json::from_slice(&files[0].1).unwrap();
+        assert_eq!((&record["outcome"], &record["signals"][0]["points"][0][0]), (&"verified".into(), &1000.into()));
+    }
+}

@@ -218,3 +218,40 @@ fn plain(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::testing::record;
+
+    #[test]
+    fn the_page_has_everything_in_it_and_nothing_runs() {
+        let page = page(&record("f1"));
+        assert_eq!(page.matches("<img ").count(), 2);
+        assert_eq!(page.matches("src=\"data:image/jpeg;base64,/9j/").count(), 2);
+        assert_eq!(page.matches("<svg").count(), 1);
+        for text in ["frozen_stream", "passed", "blink", "completed at 2.4 s", "face_landmarks", "verified"] {
+            assert!(page.contains(text), "{text}");
+        }
+        assert!(!page.contains("<script") && !page.contains("http"), "nothing is loaded");
+    }
+
+    #[test]
+    fn what_others_wrote_is_no_markup() {
+        let evil = "<script>alert(1)</script>\"'&";
+        let mut record = record("f1");
+        record.outcome = evil.into();
+        record.reason = Some(evil.into());
+        record.challenge[0].name = evil.into();
+        record.pictures[1].gesture = Some(evil.into());
+        record.pictures[1].scores = serde_json::json!({evil: evil});
+        record.checks = serde_json::json!({evil: {"verdict": evil, "mode": evil, evil: evil}});
+        record.timings = serde_json::json!({evil: evil});
+        record.models.insert(evil.into(), evil.into());
+        record.signals[0].name = evil.into();
+        record.signals[0].thresholds[0].name = evil.into();
+        let page = page(&record);
+        assert!(!page.contains("<script") && !page.contains("\"'&"), "{page}");
+        assert!(page.matches("&lt;script&gt;").count() >= 14);
+    }
+}

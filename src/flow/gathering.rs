@@ -8,15 +8,19 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use serde_json::Value;
+use tokio::task::{JoinHandle, spawn_blocking};
 use vision_core::face::Face;
 use vision_core::gestures::definition::Condition;
 use vision_core::gestures::{Gesture, Signals};
 use vision_core::picture::Picture;
 use vision_models::engine::StreamResult;
 
-use super::registry::FlowStatus;
+use super::registry::{Admission, FlowStatus};
+use super::result::models;
+use super::watch::Watch;
 use super::watch::inspection::Inspected;
 use super::watch::pictures::Scores;
+use crate::app::Services;
 use crate::evidence::{Door, EvidenceId, Record, RecordPicture, Role, Series, Step, Threshold};
 use crate::matching::encode::jpeg;
 
@@ -26,8 +30,67 @@ const CLOSED: f32 = 0.5;
 /// Gestures whose signals are kept; nobody is asked for more within a flow's time.
 const MOST_GESTURES: usize = 32;
 
-/// Gathers.
+/// Gathers, or does nothing at all.
 pub(super) struct Gathering {
+    /// None where evidence is not kept, and when the call is over.
+    gatherer: Option<Box<Gatherer>>,
+    gathered: Option<JoinHandle<Gathered>>,
+}
+
+/// Something that a flow has seen.
+pub(super) enum Seen<'a> {
+    /// A subject begins, who may be another one than before.
+    Begin,
+    /// A gesture is asked for, or none.
+    Asked(Option<Arc<Gesture>>),
+    /// Colours are shown.
+    Colours,
+    /// The networks have looked at a frame.
+    Analysed(&'a StreamResult),
+    /// A picture was taken for the comparison.
+    Picture(&'a StreamResult),
+    /// A frame was looked at closely.
+    Inspected(&'a Inspected, &'a Watch),
+}
+
+impl Gathering {
+    /// Nothing yet; `kept`: whether there will ever be anything. `mirror_input`: as the gestures see it.
+    pub fn new(kept: bool, mirror_input: bool) -> Self {
+        Self { gatherer: kept.then(|| Box::new(Gatherer::new(mirror_input))), gathered: None }
+    }
+
+    /// Notes what was seen.
+    pub fn note(&mut self, seen: Seen<'_>) {
+        let Some(gatherer) = &mut self.gatherer else { return };
+        match seen {
+            Seen::Begin => gatherer.begin(),
+            Seen::Asked(gesture) => gatherer.asked(gesture),
+            Seen::Colours => gatherer.colours(Instant::now()),
+            Seen::Analysed(result) => gatherer.analysed(result),
+            Seen::Picture(result) => gatherer.picture(result),
+            Seen::Inspected(inspected, watch) => gatherer.inspected(inspected, watch.passive_score()),
+        }
+    }
+
+    /// The call is over: pictures are encoded, elsewhere.
+    pub fn finish(&mut self) {
+        self.gathered = self.gatherer.take().map(|gatherer| spawn_blocking(move || gatherer.finish()));
+    }
+
+    /// The flow has ended: hands over what was gathered, if anything was.
+    pub async fn keep(self, services: &Services, admission: &Admission) {
+        let (Some(keeper), Some(gathered)) = (&services.keeper, self.gathered) else { return };
+        let id = admission.id();
+        match (gathered.await, admission.status()) {
+            (Ok(gathered), Some(status)) => {
+                keeper.keep(gathered.record(id.into(), &status, models(&services.engine)));
+            }
+            _ => tracing::error!(flow = %id, "its evidence is lost: a part of the flow failed"),
+        }
+    }
+}
+
+struct Gatherer {
     began: SystemTime,
     accepted: Instant,
     mirror_input: bool,
@@ -53,16 +116,15 @@ struct Taken {
 }
 
 /// What was gathered, with pictures as files; waits for the flow's end.
-pub(super) struct Gathered {
+struct Gathered {
     began: SystemTime,
     colours: Vec<u64>,
     pictures: Vec<RecordPicture>,
     signals: Vec<Series>,
 }
 
-impl Gathering {
-    /// Nothing yet. `mirror_input`: as the gestures see it.
-    pub fn new(mirror_input: bool) -> Self {
+impl Gatherer {
+    fn new(mirror_input: bool) -> Self {
         let now = Instant::now();
         Self {
             began: SystemTime::now(),
@@ -84,15 +146,13 @@ impl Gathering {
         at.saturating_duration_since(self.accepted).as_millis() as u64
     }
 
-    /// A subject begins, who may be another one than before.
-    pub fn begin(&mut self) {
+    fn begin(&mut self) {
         self.since = Instant::now();
         self.taken.clear();
         self.best = None;
     }
 
-    /// A gesture is asked for, or none.
-    pub fn asked(&mut self, gesture: Option<Arc<Gesture>>) {
+    fn asked(&mut self, gesture: Option<Arc<Gesture>>) {
         if let Some(gesture) = gesture.as_ref().filter(|_| self.gestures.len() < MOST_GESTURES) {
             let number = self.gestures.len() + 1;
             let name = format!("{number}. {} ({})", gesture.id, gesture.signal.key());
@@ -101,13 +161,11 @@ impl Gathering {
         self.asked = gesture.filter(|_| self.gestures.len() <= MOST_GESTURES);
     }
 
-    /// Colours are shown.
-    pub fn colours(&mut self, at: Instant) {
+    fn colours(&mut self, at: Instant) {
         self.colours.push(self.ms(at));
     }
 
-    /// The networks have looked at a frame.
-    pub fn analysed(&mut self, result: &StreamResult) {
+    fn analysed(&mut self, result: &StreamResult) {
         let Some(face) = &result.analysis.face else { return };
         let at = self.ms(result.submitted);
         self.yaw.push(at, face.angles().yaw.to_degrees());
@@ -117,15 +175,14 @@ impl Gathering {
         }
     }
 
-    /// A picture was taken for the comparison.
-    pub fn picture(&mut self, result: &StreamResult) {
+    fn picture(&mut self, result: &StreamResult) {
         let gesture = self.asked.as_ref().map(|gesture| gesture.id.clone());
         let at_ms = self.ms(result.submitted);
         self.taken.push(Taken { picture: result.picture.clone(), gesture, at_ms, scores: Value::Null });
     }
 
-    /// A frame was looked at closely. The best shot is the one that is fittest for matching, with its eyes open.
-    pub fn inspected(&mut self, inspected: &Inspected, liveness: Option<f32>) {
+    /// The best shot is the one that is fittest for matching, with its eyes open.
+    fn inspected(&mut self, inspected: &Inspected, liveness: Option<f32>) {
         if inspected.submitted < self.since {
             return;
         }
@@ -143,8 +200,8 @@ impl Gathering {
         }
     }
 
-    /// The call is over. Encodes pictures: not on a thread that serves sockets.
-    pub fn finish(self) -> Gathered {
+    /// Encodes pictures: not on a thread that serves sockets.
+    fn finish(self) -> Gathered {
         let taken = self.best.into_iter().map(|(_, best)| (Role::BestShot, best));
         let taken = taken.chain(self.taken.into_iter().map(|taken| (Role::Gesture, taken)));
         let pictures = taken.filter_map(|(role, Taken { picture, gesture, at_ms, scores })| {
@@ -160,17 +217,14 @@ impl Gathering {
 
 impl Gathered {
     /// The record of a flow that has ended as `status` says.
-    pub fn record(self, id: EvidenceId, status: &FlowStatus, models: BTreeMap<String, String>) -> Record {
+    fn record(self, id: EvidenceId, status: &FlowStatus, models: BTreeMap<String, String>) -> Record {
         let gestures = status.timings.gestures.iter().map(|gesture| Step {
             name: gesture.gesture.clone(),
             asked_ms: gesture.asked_ms,
             completed_ms: gesture.completed_ms,
         });
-        let colours = self.colours.into_iter().map(|asked_ms| Step {
-            name: "colours".to_owned(),
-            asked_ms,
-            completed_ms: None,
-        });
+        let colours =
+            self.colours.into_iter().map(|asked_ms| Step { name: "colours".to_owned(), asked_ms, completed_ms: None });
         let mut challenge: Vec<_> = gestures.chain(colours).collect();
         challenge.sort_by_key(|step| step.asked_ms);
         let mut pictures = self.pictures;
@@ -206,10 +260,9 @@ fn thresholds(gesture: &Gesture) -> Vec<Threshold> {
             Condition::Lower(value) => vec![("below", value)],
             Condition::Range { min, max, .. } => vec![("at least", min), ("at most", max)],
         };
-        values.into_iter().map(move |(how, value)| Threshold {
-            name: format!("step {number}: {how} {value}"),
-            value: value as f32,
-        })
+        values
+            .into_iter()
+            .map(move |(how, value)| Threshold { name: format!("step {number}: {how} {value}"), value: value as f32 })
     };
     gesture.steps.iter().map(|step| step.condition).enumerate().flat_map(step).collect()
 }

@@ -1,6 +1,7 @@
 //! The result of a flow as a token says it.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use serde_json::json;
 use vision_core::liveness::Check;
@@ -10,29 +11,34 @@ use vision_models::manifest::Manifest;
 use super::outcome::{Outcome, Reason};
 use super::registry::FlowId;
 use super::watch::status::CheckStatus;
+use crate::app::Services;
 use crate::token::Claims;
 
-/// What the token of a flow says; whoever signs it fills in times, audience and `jti`. There are no codes in a call:
-/// `details` has outcome and reason. There is no picture either.
-pub(super) fn claims(
+/// The result as a token, where callbacks carry one. There are no codes in a call: `details` has outcome and reason. There
+/// is no picture either.
+pub(super) fn sign(
+    services: &Services,
     flow: FlowId,
     outcome: Outcome,
-    checks: &BTreeMap<Check, CheckStatus>,
-    models: BTreeMap<String, String>,
-) -> Claims {
-    Claims {
+    checks: impl FnOnce() -> BTreeMap<Check, CheckStatus>,
+) -> Option<String> {
+    let signing = services.signing.as_ref()?;
+    let claims = Claims {
         is_ok: outcome.is_success(),
         errors: Vec::new(),
         details: json!({"outcome": outcome.as_str(), "reason": outcome.reason().map(Reason::as_str)}),
         bestshot: None,
+        // filled in by whoever signs
         iat: 0,
         exp: 0,
         jti: String::new(),
         aud: None,
         sid: flow.to_string(),
-        models,
-        checks: serde_json::to_value(checks).unwrap_or_default(),
-    }
+        models: models(&services.engine),
+        checks: serde_json::to_value(checks()).unwrap_or_default(),
+    };
+    let signed = signing.token(claims, SystemTime::now());
+    signed.inspect_err(|e| tracing::error!(%flow, "the result is not signed: {e}")).ok()
 }
 
 /// The networks in use; a network's version is the SHA-256 of its file.

@@ -1,10 +1,10 @@
 //! The owner task of a flow: carries out what the state machine asks for, and tells it what came of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use vision_core::liveness::colour::Judgement;
@@ -15,7 +15,7 @@ use vision_models::landmarker::TrackerOptions;
 
 use super::attention::Attention;
 use super::colours::Colours;
-use super::gathering::{Gathered, Gathering};
+use super::gathering::{Gathering, Seen};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
 use super::result;
@@ -67,9 +67,7 @@ struct Task {
     attention: Arc<Mutex<Attention>>,
     watch: Watch,
     colours: Option<Colours>,
-    /// None where evidence is not kept.
-    gathering: Option<Gathering>,
-    gathered: Option<JoinHandle<Gathered>>,
+    gathering: Gathering,
     /// The place in the challenge of the gesture that is asked for.
     asked: Option<usize>,
     /// The last scene, for when only its light changes.
@@ -127,8 +125,7 @@ impl Task {
         let settings = settings(config, &call, switches);
         let kept = services.keeper.is_some() && call.evidence;
         Self {
-            gathering: kept.then(|| Gathering::new(settings.mirror_input)),
-            gathered: None,
+            gathering: Gathering::new(kept, settings.mirror_input),
             machine: Machine::new(settings, draw, Instant::now()),
             words,
             screen: Some(screen),
@@ -203,9 +200,7 @@ impl Task {
                     if let Some(colours) = &mut self.colours {
                         colours.frame(&result);
                     }
-                    if let Some(gathering) = &mut self.gathering {
-                        gathering.analysed(&result);
-                    }
+                    self.gathering.note(Seen::Analysed(&result));
                     let inspection = self.watch.analysed(&result);
                     self.inspect(inspection);
                     Event::Analysed(&analysed.insert(result).analysis)
@@ -232,19 +227,7 @@ impl Task {
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
         tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
-        self.keep().await;
-    }
-
-    /// Hands over what was gathered, if anything was.
-    async fn keep(self) {
-        let (Some(keeper), Some(gathered)) = (&self.services.keeper, self.gathered) else { return };
-        let id = self.admission.id();
-        match (gathered.await, self.admission.status()) {
-            (Ok(gathered), Some(status)) => {
-                keeper.keep(gathered.record(id.into(), &status, result::models(&self.services.engine)));
-            }
-            _ => tracing::error!(flow = %id, "its evidence is lost: a part of the flow failed"),
-        }
+        self.gathering.keep(&self.services, &self.admission).await;
     }
 
     fn carry_out_all(&mut self, actions: Vec<Action>, analysed: Option<&StreamResult>) {
@@ -320,9 +303,7 @@ impl Task {
                 Event::Reported
             }
             Ok(Done::Inspected(inspected)) => {
-                if let Some(gathering) = &mut self.gathering {
-                    gathering.inspected(&inspected, self.watch.passive_score());
-                }
+                self.gathering.note(Seen::Inspected(&inspected, &self.watch));
                 let next = self.watch.inspected(inspected);
                 self.inspect(next);
                 match self.watch.is_same() {
@@ -360,9 +341,7 @@ impl Task {
                 if gesture.as_ref().map(|(_, index)| *index) != self.asked {
                     self.asked = gesture.as_ref().map(|(_, index)| *index);
                     self.watch.gesture(gesture.as_ref().map(|(gesture, _)| &**gesture));
-                    if let Some(gathering) = &mut self.gathering {
-                        gathering.asked(gesture.map(|(gesture, _)| gesture));
-                    }
+                    self.gathering.note(Seen::Asked(gesture.map(|(gesture, _)| gesture)));
                 }
                 self.scene = Some(scene);
                 self.show(analysed.map(|result| result.submitted));
@@ -370,9 +349,7 @@ impl Task {
             Action::TakePicture => {
                 if let Some(result) = analysed {
                     self.pictures.push(result.picture.clone());
-                    if let Some(gathering) = &mut self.gathering {
-                        gathering.picture(result);
-                    }
+                    self.gathering.note(Seen::Picture(result));
                     let inspection = self.watch.picture_taken(result);
                     self.inspect(inspection);
                 }
@@ -380,18 +357,14 @@ impl Task {
             Action::Begin => {
                 self.pictures.clear();
                 self.watch.begin();
-                if let Some(gathering) = &mut self.gathering {
-                    gathering.begin();
-                }
+                self.gathering.note(Seen::Begin);
             }
             // Answered when frames have been looked at.
             Action::Confirm => self.watch.resume(),
             Action::FlashColours => match Colours::begin(Instant::now(), getrandom::fill) {
                 Ok(colours) => {
                     self.colours = Some(colours);
-                    if let Some(gathering) = &mut self.gathering {
-                        gathering.colours(Instant::now());
-                    }
+                    self.gathering.note(Seen::Colours);
                 }
                 // The machine goes on when their time is over.
                 Err(e) => tracing::error!("no colours can be drawn: {e}"),
@@ -459,7 +432,8 @@ impl Task {
                 &self.words.outcome(outcome),
             );
         }
-        let jwt = self.signed(outcome);
+        let checks = || self.watch.statuses(|check| self.machine.finding(check));
+        let jwt = result::sign(&services, self.admission.id(), outcome, checks);
         self.work.spawn(async move {
             let (base, jwt) = (&call.callback_base_url, jwt.as_deref());
             let report = services.controller.report(base, &call.token, &id, verdict, retry_for, jwt).await;
@@ -470,21 +444,12 @@ impl Task {
         });
     }
 
-    /// The result as a token, where the callback carries one.
-    fn signed(&self, outcome: Outcome) -> Option<String> {
-        let signing = self.services.signing.as_ref()?;
-        let checks = self.watch.statuses(|check| self.machine.finding(check));
-        let claims = result::claims(self.admission.id(), outcome, &checks, result::models(&self.services.engine));
-        let signed = signing.token(claims, SystemTime::now());
-        signed.inspect_err(|e| tracing::error!(flow = %self.admission.id(), "the result is not signed: {e}")).ok()
-    }
-
     /// Leaves the room and lets go of everything that the call needed.
     fn leave(&mut self) {
         let (room, screen) = (self.room.take(), self.screen.take());
         self.faces = None;
         self.pictures.clear();
-        self.gathered = self.gathering.take().map(|gathering| spawn_blocking(move || gathering.finish()));
+        self.gathering.finish();
         self.admission.release_media();
         let reason = self.machine.outcome().and_then(Outcome::reason).filter(|reason| !reason.is_rejection());
         let failure = self.dots.take().zip(reason);

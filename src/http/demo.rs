@@ -309,7 +309,10 @@ mod tests {
         }
         assert!(client.list(&flow.callback_base_url, &flow.token, deadline).await.is_err(), "the picture is gone");
         assert!(
-            client.report(&flow.callback_base_url, "other", "f00d", Verdict::Success, Duration::ZERO, None).await.is_err()
+            client
+                .report(&flow.callback_base_url, "other", "f00d", Verdict::Success, Duration::ZERO, None)
+                .await
+                .is_err()
         );
     }
 

@@ -116,3 +116,128 @@ fn refused(missing: &Missing) -> Reply {
     let reply = error(status, code, &text);
     if matches!(missing, Missing::Waiting) { retry_after(reply, 1) } else { reply }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::config::{Evidence, EvidenceStore};
+    use crate::evidence::testing::{self, record};
+
+    /// A keeper whose folder is removed at the end.
+    struct Kept(Keeper, std::path::PathBuf);
+
+    impl Kept {
+        fn open(name: &str, retention: Duration) -> Self {
+            let folder = std::env::temp_dir().join(format!("vision-get-evidence-{}-{name}", std::process::id()));
+            let store = EvidenceStore::Folder(folder.clone());
+            let evidence = Evidence { store, recipient: None, retention };
+            Self(Keeper::open(&evidence, testing::terms(None).signer).unwrap(), folder)
+        }
+    }
+
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.1);
+        }
+    }
+
+    async fn get(keeper: Option<&Keeper>, path: &str, peer: &str, token: bool, header: &str) -> Reply {
+        let mut request = warp::test::request().path(path);
+        if !peer.is_empty() {
+            request = request.extension(PeerAddress(SocketAddr::new(peer.parse().unwrap(), 5000)));
+        }
+        if !header.is_empty() {
+            request = request.header(header, "203.0.113.9");
+        }
+        request.reply(&resource(keeper.cloned(), token)).await
+    }
+
+    fn code(reply: &Reply) -> (u16, String) {
+        let body: Value = serde_json::from_slice(reply.body()).unwrap_or_default();
+        (reply.status().as_u16(), body["error"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[tokio::test]
+    async fn evidence_is_for_this_machine_or_those_with_the_token() {
+        let kept = Kept::open("who", Duration::from_secs(3600));
+        kept.0.keep(record("f1"));
+        kept.0.finish(Duration::from_secs(10)).await;
+        let path = "/flows/f1/evidence";
+        for (peer, token, header, status) in [
+            ("127.0.0.1", false, "", 200),
+            ("127.8.8.8", false, "", 200),
+            ("::1", false, "", 200),
+            ("::ffff:127.0.0.1", false, "", 200),
+            ("192.0.2.1", false, "", 403),
+            ("::ffff:192.0.2.1", false, "", 403),
+            ("2001:db8::1", false, "", 403),
+            ("", false, "", 403),
+            ("127.0.0.1", false, "x-forwarded-for", 403),
+            ("127.0.0.1", false, "forwarded", 403),
+            ("192.0.2.1", true, "", 200),
+            ("127.0.0.1", true, "x-forwarded-for", 200),
+        ] {
+            let reply = get(Some(&kept.0), path, peer, token, header).await;
+            assert_eq!(reply.status().as_u16(), status, "{peer} {token} {header}");
+        }
+        let refused = get(Some(&kept.0), path, "192.0.2.1", false, "").await;
+        assert_eq!(code(&refused), (403, "evidence_protected".into()));
+    }
+
+    #[tokio::test]
+    async fn a_package_comes_whole_or_file_by_file() {
+        let kept = Kept::open("what", Duration::from_secs(3600));
+        kept.0.keep(record("f1"));
+        kept.0.finish(Duration::from_secs(10)).await;
+        let get = |path: &'static str| get(Some(&kept.0), path, "127.0.0.1", false, "");
+
+        let whole = get("/flows/f1/evidence").await;
+        assert_eq!(whole.headers()[header::CONTENT_TYPE], "application/x-tar");
+        assert_eq!(whole.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"evidence-f1.tar\"");
+        assert_eq!(whole.headers()[header::CACHE_CONTROL], "no-store");
+        let unpacked = kept.1.join("unpacked");
+        tar::Archive::new(&whole.body()[..]).unpack(&unpacked).unwrap();
+        crate::commands::verify_evidence::verify(&testing::verifier(), &unpacked).unwrap();
+
+        let report = get("/flows/f1/evidence?file=report.html").await;
+        assert_eq!(report.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(report.headers()[header::CONTENT_SECURITY_POLICY], POLICY);
+        let picture = get("/flows/f1/evidence?file=pictures%2F01-best-shot.jpg").await;
+        assert_eq!(picture.body().as_ref(), testing::jpeg());
+        assert_eq!(get("/flows/f1/evidence?file=manifest.json").await.status(), 200);
+        for outside in ["..%2F..%2Fetc%2Fpasswd", "none", ""] {
+            let path = format!("/flows/f1/evidence?file={outside}");
+            let reply = super::tests::get(Some(&kept.0), &path, "127.0.0.1", false, "").await;
+            assert_eq!(code(&reply), (404, "no_file".into()), "{outside}");
+        }
+    }
+
+    #[tokio::test]
+    async fn why_there_is_nothing_is_said() {
+        assert_eq!(code(&get(None, "/flows/f1/evidence", "::1", false, "").await), (404, "evidence_off".into()));
+        let kept = Kept::open("why", Duration::ZERO);
+        let get = |path: &'static str| get(Some(&kept.0), path, "127.0.0.1", false, "");
+        for never in ["/flows/f1/evidence", "/flows/..%2F/evidence"] {
+            assert_eq!(code(&get(never).await), (404, "no_evidence".into()));
+        }
+        kept.0.keep(record("f1"));
+        assert_eq!(code(&get("/flows/f1/evidence").await), (404, "evidence_not_ready".into()));
+        kept.0.finish(Duration::from_secs(10)).await;
+        assert_eq!(code(&get("/flows/f1/evidence").await), (404, "evidence_deleted".into()), "its time is over");
+
+        // What cannot be stored: a file stands where the folder was.
+        std::fs::remove_dir_all(&kept.1).unwrap();
+        std::fs::write(&kept.1, "").unwrap();
+        kept.0.keep(record("f2"));
+        let lost = Keeper::clone(&kept.0);
+        tokio::time::pause();
+        lost.finish(Duration::from_secs(600)).await;
+        assert_eq!(code(&get("/flows/f2/evidence").await), (404, "evidence_lost".into()));
+        std::fs::remove_file(&kept.1).unwrap();
+    }
+}

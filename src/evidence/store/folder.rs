@@ -173,3 +173,111 @@ fn at(path: &Path) -> impl Fn(io::Error) -> StoreError + use<> {
     let path = path.to_owned();
     move |source| StoreError::Folder { path: path.clone(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::evidence::testing::{RETENTION, package, then};
+
+    /// A folder that is removed at the end.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("vision-evidence-{}-{name}", std::process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn id(text: &str) -> EvidenceId {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_the_owner_can_read_and_a_package_can_be_stored_once_more() {
+        let scratch = Scratch::new("put");
+        let folder = Folder::open(&scratch.0.join("deep/er")).unwrap();
+        let package = package("f1");
+        folder.put(&package).unwrap();
+        folder.put(&package).unwrap();
+        let place = folder.place(&id("f1"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for path in [&folder.root, &place, &place.join("pictures")] {
+            assert_eq!(mode(path), 0o700, "{}", path.display());
+        }
+        for file in &package.files {
+            assert_eq!(mode(&place.join(&file.name)), 0o600, "{}", file.name);
+            assert_eq!(folder.read(&id("f1"), &file.name).unwrap(), Some(file.bytes.clone()));
+        }
+        assert_eq!(fs::read_dir(&folder.root).unwrap().count(), 1, "nothing is left over");
+        assert_eq!(folder.read(&id("f2"), MANIFEST).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_over_is_deleted_in_time_and_nothing_else() {
+        let scratch = Scratch::new("sweep");
+        let folder = Folder::open(&scratch.0).unwrap();
+        for name in ["old", "guarded"] {
+            folder.put(&package(name)).unwrap();
+        }
+        // Not ours: a folder with somebody's file among ours, folders without our manifest, a manifest of another id, a
+        // link to a package elsewhere.
+        fs::write(scratch.0.join("guarded/notes.txt"), "mine").unwrap();
+        fs::create_dir(scratch.0.join("photos")).unwrap();
+        fs::write(scratch.0.join("photos/a.jpg"), "mine").unwrap();
+        fs::write(scratch.0.join("file"), "mine").unwrap();
+        let copy = |to: &Path| {
+            fs::create_dir_all(to).unwrap();
+            fs::copy(scratch.0.join("old").join(MANIFEST), to.join(MANIFEST)).unwrap();
+            fs::write(to.join("record.json"), "mine").unwrap();
+        };
+        copy(&scratch.0.join("moved"));
+        let elsewhere = Scratch::new("elsewhere");
+        copy(&elsewhere.0.join("old2"));
+        std::os::unix::fs::symlink(elsewhere.0.join("old2"), scratch.0.join("link")).unwrap();
+
+        assert!(folder.sweep(then() + RETENTION - Duration::from_secs(1)).unwrap().is_empty());
+        assert!(folder.read(&id("old"), "report.html").unwrap().is_some());
+
+        let mut deleted = folder.sweep(then() + RETENTION).unwrap();
+        deleted.sort();
+        assert_eq!(deleted, [id("guarded"), id("old")]);
+        assert!(!scratch.0.join("old").exists());
+        assert_eq!(fs::read_dir(scratch.0.join("guarded")).unwrap().count(), 1, "the notes stay");
+        for kept in ["guarded/notes.txt", "photos/a.jpg", "file", "moved/record.json", "link/record.json"] {
+            assert!(scratch.0.join(kept).exists(), "{kept}");
+        }
+        assert!(folder.sweep(then() + 2 * RETENTION).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_service_was_writing_does_not_stay() {
+        let scratch = Scratch::new("writing");
+        let folder = Folder::open(&scratch.0).unwrap();
+        let writing = scratch.0.join(".f1.writing");
+        fs::create_dir(&writing).unwrap();
+        fs::write(writing.join("record.json"), "half").unwrap();
+        folder.sweep(SystemTime::now()).unwrap();
+        assert!(writing.exists(), "it may still be written");
+        folder.sweep(SystemTime::now() + 2 * LEFT_OVER).unwrap();
+        assert!(!writing.exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_is_said_at_once() {
+        let scratch = Scratch::new("file");
+        fs::write(&scratch.0, "").unwrap();
+        let error = Folder::open(&scratch.0.join("x")).unwrap_err().to_string();
+        assert!(error.contains("vision-evidence"), "{error}");
+        fs::remove_file(&scratch.0).unwrap();
+    }
+}

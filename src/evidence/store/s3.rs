@@ -124,8 +124,8 @@ impl S3 {
             }
             let answer = self.send(Method::GET, list.sign(SIGNED_FOR), Bytes::new()).await?;
             let text = String::from_utf8_lossy(answer.as_deref().unwrap_or_default()).into_owned();
-            let page =
-                ListObjectsV2::parse_response(&text).map_err(|e| self.failed(format!("no list of objects: {e}"), true))?;
+            let page = ListObjectsV2::parse_response(&text)
+                .map_err(|e| self.failed(format!("no list of objects: {e}"), true))?;
             ids.extend(page.common_prefixes.iter().filter_map(|found| {
                 found.prefix.strip_prefix(&self.prefix)?.strip_suffix('/')?.parse::<EvidenceId>().ok()
             }));
@@ -170,3 +170,6 @@ impl S3 {
         run(&mut self.over.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;
