@@ -169,8 +169,8 @@ async fn a_flow_that_fails_is_sealed_for_one_recipient() {
     settings.extend([
         ("evidence.recipient", owner.to_public().to_string()),
         ("http.api_token", "a token".into()),
-        ("flow.time_limit", "8s".into()),
-        ("flow.starting", "5s".into()),
+        ("flow.time_limit", "4s".into()),
+        ("flow.starting", "60s".into()),
     ]);
     let service = start(&settings).await;
     let client = reqwest::Client::new();

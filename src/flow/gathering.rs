@@ -16,7 +16,7 @@ use vision_core::picture::Picture;
 use vision_models::engine::StreamResult;
 
 use super::registry::{Admission, FlowStatus};
-use super::result::models;
+use super::result::{as_told, models};
 use super::watch::Watch;
 use super::watch::inspection::Inspected;
 use super::watch::pictures::Scores;
@@ -194,7 +194,7 @@ impl Gatherer {
         self.fitness.push(at_ms, appearance.ags);
         let better = self.best.as_ref().is_none_or(|(best, _)| appearance.ags > *best);
         if better && !eyes_closed(&inspected.face) {
-            let scores = serde_json::to_value(Scores::of(appearance)).unwrap_or_default();
+            let scores = as_told(&Scores::of(appearance));
             let taken = Taken { picture: inspected.picture.clone(), gesture: None, at_ms, scores };
             self.best = Some((appearance.ags, taken));
         }
@@ -230,7 +230,7 @@ impl Gathered {
         let mut pictures = self.pictures;
         let compared = pictures.iter_mut().filter(|picture| picture.role == Role::Gesture);
         for (picture, status) in compared.zip(&status.pictures) {
-            picture.scores = serde_json::to_value(status).unwrap_or_default();
+            picture.scores = as_told(status);
         }
         Record {
             id,
@@ -242,8 +242,8 @@ impl Gathered {
             began: self.began,
             ended: SystemTime::now(),
             challenge,
-            timings: serde_json::to_value(&status.timings).unwrap_or_default(),
-            checks: serde_json::to_value(&status.checks).unwrap_or_default(),
+            timings: as_told(&status.timings),
+            checks: as_told(&status.checks),
             models,
             pictures,
             signals: self.signals,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use vision_core::liveness::Check;
 use vision_models::engine::Engine;
 use vision_models::manifest::Manifest;
@@ -35,10 +36,16 @@ pub(super) fn sign(
         aud: None,
         sid: flow.to_string(),
         models: models(&services.engine),
-        checks: serde_json::to_value(checks()).unwrap_or_default(),
+        checks: as_told(&checks()),
     };
     let signed = signing.token(claims, SystemTime::now());
     signed.inspect_err(|e| tracing::error!(%flow, "the result is not signed: {e}")).ok()
+}
+
+/// As `GET /flows/{id}` tells it: a score with the digits that it has, not with those of a larger type.
+pub(super) fn as_told(what: &impl Serialize) -> Value {
+    let text = serde_json::to_string(what);
+    text.and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
 }
 
 /// The networks in use; a network's version is the SHA-256 of its file.

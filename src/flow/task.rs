@@ -50,7 +50,7 @@ enum Done {
     Joined(Result<RoomLink, crate::room::RoomError>),
     Matched(Result<bool, Reason>),
     Reported(bool),
-    Inspected(Inspected),
+    Inspected(Box<Inspected>),
     ColoursJudged(Option<Judgement>),
     Left,
 }
@@ -272,7 +272,7 @@ impl Task {
     /// Looks closely at a frame, where that may wait.
     fn inspect(&mut self, inspection: Option<Inspection>) {
         if let Some(inspection) = inspection {
-            self.work.spawn_blocking(move || Done::Inspected(inspection.run()));
+            self.work.spawn_blocking(move || Done::Inspected(Box::new(inspection.run())));
         }
     }
 
@@ -304,7 +304,7 @@ impl Task {
             }
             Ok(Done::Inspected(inspected)) => {
                 self.gathering.note(Seen::Inspected(&inspected, &self.watch));
-                let next = self.watch.inspected(inspected);
+                let next = self.watch.inspected(*inspected);
                 self.inspect(next);
                 match self.watch.is_same() {
                     Some(same) if matches!(self.machine.state(), State::Resuming(_)) => Event::Confirmed(same),
