@@ -65,7 +65,7 @@ pub enum PackageError {
 }
 
 impl Package {
-    /// Makes the files of `record`, kept at `now`. Tens of milliseconds: not for a thread that serves sockets.
+    /// Makes the files of `record`, kept at `now`. Hashes and encrypts pictures: not on a thread that serves sockets.
     ///
     /// # Errors
     /// [`PackageError`].

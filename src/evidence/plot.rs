@@ -55,8 +55,8 @@ fn draw(series: &Series, (first, last): (u64, u64), marks: &[(u64, String)]) -> 
         write!(svg, r#"<line x1="{LEFT}" x2="{RIGHT}" y1="{at:.1}" y2="{at:.1}" class="threshold"/>"#)?;
         write!(
             svg,
-            r#"<text x="{}" y="{:.1}" text-anchor="end" class="threshold">{}</text>"#,
-            RIGHT - 3.0,
+            r#"<text x="{}" y="{:.1}" class="threshold">{}</text>"#,
+            LEFT + 3.0,
             at - 3.0,
             Text(&threshold.name)
         )?;

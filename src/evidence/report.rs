@@ -157,7 +157,8 @@ fn checks(out: &mut String, checks: &Value) -> fmt::Result {
         };
         let more: Vec<_> = check.as_object().into_iter().flatten().collect();
         let more = more.into_iter().filter(|(key, _)| !matches!(key.as_str(), "mode" | "verdict" | "score"));
-        let more: Vec<_> = more.map(|(key, value)| format!("{key}: {}", plain(value))).collect();
+        let more = more.map(|(key, value)| (key, plain(value))).filter(|(_, value)| !value.is_empty());
+        let more: Vec<_> = more.map(|(key, value)| format!("{key}: {value}")).collect();
         write!(
             out,
             "<tr><th>{}</th><td>{}</td><td class=\"{kind}\">{}</td><td>{}</td><td>{}</td></tr>",

@@ -251,20 +251,24 @@ impl Gathered {
     }
 }
 
-/// What the signal has to reach, step by step.
+/// What the signal has to reach, step by step; steps that want the same share a line.
 fn thresholds(gesture: &Gesture) -> Vec<Threshold> {
-    let step = |(index, condition): (usize, Condition)| {
-        let number = index + 1;
-        let values = match condition {
+    let mut thresholds: Vec<Threshold> = Vec::new();
+    for (index, step) in gesture.steps.iter().enumerate() {
+        let values = match step.condition {
             Condition::Higher(value) => vec![("above", value)],
             Condition::Lower(value) => vec![("below", value)],
             Condition::Range { min, max, .. } => vec![("at least", min), ("at most", max)],
         };
-        values
-            .into_iter()
-            .map(move |(how, value)| Threshold { name: format!("step {number}: {how} {value}"), value: value as f32 })
-    };
-    gesture.steps.iter().map(|step| step.condition).enumerate().flat_map(step).collect()
+        for (how, value) in values {
+            let (name, value) = (format!("step {}: {how} {value}", index + 1), value as f32);
+            match thresholds.iter_mut().find(|threshold| threshold.value == value) {
+                Some(same) => same.name = format!("{}; {name}", same.name),
+                None => thresholds.push(Threshold { name, value }),
+            }
+        }
+    }
+    thresholds
 }
 
 fn eyes_closed(face: &Face) -> bool {
