@@ -18,6 +18,7 @@ use crate::debug::Debug;
 use crate::evidence::Keeper;
 use crate::evidence::keeper::KeepError;
 use crate::flow::{self, FlowId, Flows, Refusal};
+use crate::frame_door::{self, FrameDoor};
 use crate::http::Site;
 use crate::http::demo::{Demo, DemoFlow, StartFlow};
 use crate::http::face_match::FaceMatch;
@@ -65,6 +66,10 @@ pub enum AppError {
     Signing(#[from] SigningError),
     #[error("evidence cannot be kept: {0}")]
     Evidence(#[from] KeepError),
+    #[error(transparent)]
+    FrameDoor(#[from] frame_door::OpenError),
+    #[error("LUNA_PASS.host `{0}` is no address to listen at: {1}")]
+    FrameDoorHost(String, std::io::Error),
 }
 
 /// What flows and handlers share.
@@ -89,6 +94,8 @@ pub struct Services {
     pub matcher: Matcher,
     /// The networks' own matcher, for `POST /face_match` and the demo; none without an embedding network.
     pub embedded: Option<Arc<EmbeddedMatcher>>,
+    /// The door for sessions of frames; none where it is closed.
+    pub frame_door: Option<Arc<FrameDoor>>,
     /// What the debug endpoints need; none where they are switched off.
     pub debug: Option<Arc<Debug>>,
     /// Keeps evidence; none where it is off.
@@ -116,7 +123,12 @@ impl Services {
             challenges = challenges.with_one_of(&gestures, &TURNS)?;
         }
         let locales = Locales::load(&config.locale.folders, &config.locale.default)?;
-        let engine = Engine::open(&engine_options(&config))?;
+        let door = frame_door::read_settings(&config.frame_door)?;
+        let mut options = engine_options(&config);
+        // its frame checks end with these
+        options.antispoof |= frame_door::is_open(&door);
+        options.glasses |= frame_door::is_open(&door);
+        let engine = Engine::open(&options)?;
         if config.liveness.modes.of(Check::Glasses) == Mode::Enforce && !engine.info().glasses {
             tracing::warn!(
                 "glasses end a flow (GLASSES_DETECTOR_MODE, LIVENESS_PROFILE), and the network that sees them is missing: only sunglasses and thick frames are noticed. `make models WITH=glasses` fetches it (AGPL-3.0)"
@@ -141,6 +153,8 @@ impl Services {
             (None, Some(embedded)) => Matcher::Embedded(embedded.clone()),
             (None, None) => return Err(AppError::NoMatcher),
         };
+        let stop = CancellationToken::new();
+        let frame_door = FrameDoor::open(door, &c.frame_door, engine.clone(), stop.child_token())?;
         let keeper = match (&c.evidence, &c.signing) {
             (None, _) => None,
             (Some(evidence), Some(settings)) => Some(Keeper::open(evidence, signing::open(settings)?)?),
@@ -148,6 +162,7 @@ impl Services {
         };
         let signing = c.signing.as_ref().filter(|_| c.callbacks.jwt).map(Signing::open).transpose()?;
         Ok(Arc::new(Self {
+            frame_door,
             keeper,
             signing,
             flows: Flows::new(c.flow.max_flows),
@@ -161,7 +176,7 @@ impl Services {
             embedded,
             debug: Debug::new(&config),
             tasks: TaskTracker::new(),
-            stop: CancellationToken::new(),
+            stop,
             config,
         }))
     }
@@ -244,6 +259,11 @@ impl Application {
         let addr = SocketAddr::new(http.host, http.port);
         let https = site.https_port;
         let routes = crate::http::routes(site);
+        if let Some((host, port)) = services.frame_door.as_ref().and_then(|door| door.listener()) {
+            let server = serve_plain(routes.clone(), resolve(host, *port).await?).await?;
+            tracing::info!("the frame door is at http://{} too", server.addr());
+            servers.push(server);
+        }
         let main = match &http.certificate {
             Some(files) => serve_tls(routes, addr, &Identity::from_files(&files.cert, &files.key)?).await?,
             None => serve_plain(routes, addr).await?,
@@ -276,6 +296,13 @@ impl Application {
         let grace = std::time::Duration::from_secs(1);
         futures_util::future::join_all(self.servers.into_iter().map(|s| s.stop(grace))).await;
     }
+}
+
+/// The address of a host that may be a name.
+async fn resolve(host: &str, port: u16) -> Result<SocketAddr, AppError> {
+    let failed = |error| AppError::FrameDoorHost(host.to_owned(), error);
+    let first = tokio::net::lookup_host((host, port)).await.map_err(failed)?.next();
+    first.ok_or_else(|| failed(std::io::Error::other("it has no address")))
 }
 
 /// Where HTTPS with a self-signed certificate is served besides: where the configuration says so, and beside the demo,

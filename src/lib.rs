@@ -37,7 +37,7 @@
 //! | [`matching`] | are these two faces the same person: embedded and remote matcher |
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
-//! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result; not open yet |
+//! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result |
 //! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt`, `verify-evidence` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`evidence`] | what was seen of flows and sessions, kept for reviewers where that is configured |

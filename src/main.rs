@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use vision_service::cli::{Cli, Command, ConfigArgs};
 use vision_service::config::{self, Config};
-use vision_service::{app, commands, environment, memory, telemetry};
+use vision_service::{app, commands, environment, frame_door, memory, telemetry};
 
 fn main() -> ExitCode {
     memory::set_up_allocator();
@@ -35,7 +35,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             runtime()?.block_on(app::serve(config))?;
         }
         Command::Controller(args) => {
-            telemetry::init(&Default::default());
+            telemetry::init(&Default::default(), None);
             runtime()?.block_on(commands::controller::run(args))?;
         }
         Command::Models { json, config } => commands::models::run(&load(&config)?, json, out)?,
@@ -74,7 +74,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
 
 fn load(args: &ConfigArgs) -> anyhow::Result<Config> {
     let config = Config::from_layers(&args.layers()?)?;
-    telemetry::init(&config.log);
+    telemetry::init(&config.log, frame_door::log_level(&config.frame_door));
     Ok(config)
 }
 

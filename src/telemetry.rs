@@ -7,13 +7,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
+use crate::frame_door::settings::LogLevel;
 
-/// Starts logging. `RUST_LOG` has the last word on what is written. A second call changes nothing.
-pub fn init(log: &Log) {
-    let default = if log.verbose { "info,vision_service=debug,vision_models=debug" } else { "info" };
-    // ort tells about every node that it places, hyper about every connection: not what an operator asked for.
-    let default = format!("{default},ort=warn,hyper=warn,h2=warn");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+/// Starts logging. `RUST_LOG` has the last word on what is written. `frame_door`: what its own file says of its part. A second
+/// call changes nothing.
+pub fn init(log: &Log, frame_door: Option<LogLevel>) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(log, frame_door)));
     let registry = tracing_subscriber::registry().with(filter);
     let layer =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
@@ -22,6 +21,18 @@ pub fn init(log: &Log) {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
     };
+}
+
+fn directives(log: &Log, frame_door: Option<LogLevel>) -> String {
+    let default = if log.verbose { "info,vision_service=debug,vision_models=debug" } else { "info" };
+    let frame_door = match frame_door {
+        None => "",
+        Some(LogLevel::Errors) => ",vision_service::frame_door=error",
+        Some(LogLevel::Information) => ",vision_service::frame_door=info",
+        Some(LogLevel::Debugging) => ",vision_service::frame_door=debug",
+    };
+    // ort tells about every node that it places, hyper about every connection: not what an operator asked for.
+    format!("{default},ort=warn,hyper=warn,h2=warn{frame_door}")
 }
 
 /// Sends GStreamer's warnings and errors to tracing in place of standard error. `GST_DEBUG` still sets what GStreamer says.
@@ -47,4 +58,33 @@ pub fn bridge_gstreamer_log() {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing_subscriber::Layer as _;
+
+    use super::*;
+
+    /// Which of an error, an information and a debugging line of the frame door are written.
+    fn written(level: Option<LogLevel>) -> [bool; 3] {
+        let filter = EnvFilter::new(directives(&Log::default(), level));
+        let subscriber = tracing_subscriber::registry().with(tracing_subscriber::fmt::layer().with_filter(filter));
+        tracing::subscriber::with_default(subscriber, || {
+            const DOOR: &str = "vision_service::frame_door::socket";
+            [
+                tracing::enabled!(target: DOOR, tracing::Level::ERROR),
+                tracing::enabled!(target: DOOR, tracing::Level::INFO),
+                tracing::enabled!(target: DOOR, tracing::Level::DEBUG),
+            ]
+        })
+    }
+
+    #[test]
+    fn the_frame_door_has_a_level_of_its_own() {
+        assert_eq!(written(None), [true, true, false]);
+        assert_eq!(written(Some(LogLevel::Errors)), [true, false, false]);
+        assert_eq!(written(Some(LogLevel::Information)), [true, true, false]);
+        assert_eq!(written(Some(LogLevel::Debugging)), [true, true, true]);
+    }
 }

@@ -6,6 +6,7 @@ mod browser_mediasoup;
 mod cli;
 mod debug_endpoints;
 mod evidence;
+mod frame_door;
 mod fuzz;
 mod http_api;
 mod leaks_mediasoup;

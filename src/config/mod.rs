@@ -196,6 +196,19 @@ impl Config {
                 embedding: r.optional("matching.embedding"),
                 allow_file_urls: r.required("matching.allow_file_urls"),
             },
+            frame_door: FrameDoor {
+                settings: r.optional("frame_door.settings"),
+                audience: r.optional("frame_door.audience"),
+                token_lifetime: r.required("frame_door.token_lifetime"),
+                session_limit: r.required("frame_door.session_limit"),
+                resume_limit: r.required("frame_door.resume_limit"),
+                heartbeat: r.required("frame_door.heartbeat"),
+                max_sessions: r.optional("frame_door.max_sessions").unwrap_or(32 * cores),
+                max_sessions_per_address: r.required("frame_door.max_sessions_per_address"),
+                max_rate: r.in_range("frame_door.max_rate", 1, 60),
+                max_bytes: r.in_range("frame_door.max_bytes", 10_000, 50_000_000),
+                max_pixels: r.in_range("frame_door.max_pixels", 10_000, 100_000_000),
+            },
             log: Log {
                 verbose: r.required("log.verbose"),
                 format: match r.one_of("log.format", &["text", "json"]).as_str() {
@@ -226,6 +239,9 @@ impl Config {
         }
         if config.flow.max_flows == 0 {
             r.errors.push("flow.max_flows (MAX_FLOWS) must be at least 1".into());
+        }
+        if config.frame_door.heartbeat < Duration::from_secs(1) {
+            r.complain("frame_door.heartbeat", "1s or more");
         }
         if r.errors.is_empty() { Ok(config) } else { Err(ConfigError::Invalid(r.errors)) }
     }

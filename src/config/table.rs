@@ -142,6 +142,18 @@ pub const SETTINGS: &[Setting] = &[
     s("matching.embedding", "EMBEDDING", "", "Which embedding network compares faces. Unset: the preferred one that is installed (`vision-service models`)."),
     s("matching.allow_file_urls", "FACE_MATCH_ALLOW_FILE_URLS", "false", "Let `POST /face_match` read `file:` URLs."),
 
+    s("frame_door.settings", "FRAME_DOOR_SETTINGS", "", "LUNA PASS's `lunapassapi.config.toml`, or a file like it (docs/frame-door.md). The frame door is open when its key is one of your own, or its `env` is development."),
+    s("frame_door.audience", "FRAME_DOOR_AUDIENCE", "", "Whom results of sessions are for (`aud`); unset: not said."),
+    s("frame_door.token_lifetime", "FRAME_DOOR_TOKEN_LIFETIME", "10m", "How long the result of a session is worth something (`exp`)."),
+    s("frame_door.session_limit", "FRAME_DOOR_SESSION_LIMIT", "5m", "A session that has no result by then fails (code 104)."),
+    s("frame_door.resume_limit", "FRAME_DOOR_RESUME_LIMIT", "30s", "How long a session waits for its client after the connection broke."),
+    s("frame_door.heartbeat", "FRAME_DOOR_HEARTBEAT", "10s", "How often a client is pinged and has to say something; after three times of silence it is taken to be gone. At least 1s."),
+    s("frame_door.max_sessions", "FRAME_DOOR_MAX_SESSIONS", "", "Sessions at once; above it clients are told to try later. Unset: 32 per processor core."),
+    s("frame_door.max_sessions_per_address", "FRAME_DOOR_MAX_SESSIONS_PER_ADDRESS", "8", "The same for one client address; 0: no limit, for a service behind a proxy, all of whose clients have one address."),
+    s("frame_door.max_rate", "FRAME_DOOR_MAX_RATE", "10", "Frames per second of a session that are looked at, 1 to 60; of faster ones the newest."),
+    s("frame_door.max_bytes", "FRAME_DOOR_MAX_BYTES", "4000000", "Largest frame, in bytes of its file."),
+    s("frame_door.max_pixels", "FRAME_DOOR_MAX_PIXELS", "4000000", "Largest frame, in pixels."),
+
     s("log.verbose", "VERBOSE", "false", "Log at debug level. `RUST_LOG` has the last word."),
     s("log.format", "LOG_FORMAT", "text", "text or json."),
 ];

@@ -117,6 +117,23 @@ pub struct Liveness {
     pub colour_required: bool,
 }
 
+/// The frame door, besides what its own file says.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct FrameDoor {
+    pub settings: Option<PathBuf>,
+    pub audience: Option<String>,
+    pub token_lifetime: Duration,
+    pub session_limit: Duration,
+    pub resume_limit: Duration,
+    pub heartbeat: Duration,
+    pub max_sessions: usize,
+    pub max_sessions_per_address: usize,
+    pub max_rate: u32,
+    pub max_bytes: usize,
+    pub max_pixels: usize,
+}
+
 /// What is asked of the subject.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -320,6 +337,7 @@ pub struct Config {
     pub evidence: Option<Evidence>,
     pub references: References,
     pub matching: Matching,
+    pub frame_door: FrameDoor,
     pub log: Log,
     /// What the operator should know, said at start: settings without effect yet, open doors.
     pub notices: Vec<String>,

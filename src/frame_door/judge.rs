@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vision_core::face::Face;
 use vision_core::liveness::frame_checks::{FrameChecks, FrameStatus, Liveness, Models, Thresholds};
-use vision_core::liveness::passive::Passive;
+use vision_core::liveness::passive::{Passive, Report};
 use vision_core::liveness::quality::AlignedFace;
 use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
 use vision_core::picture::Picture;
@@ -46,6 +46,11 @@ impl Judge {
         Self { engine, checks: FrameChecks::new(thresholds), limits, passive: Passive::new() }
     }
 
+    /// What passive liveness has found so far.
+    pub fn passive(&self) -> Report {
+        self.passive.report()
+    }
+
     /// Looks at a frame. Liveness is told of all frames of the session that came as far, together.
     ///
     /// # Errors
@@ -79,7 +84,8 @@ impl Models for Networks<'_> {
         let logit = known("anti-spoof score", self.engine.antispoof(self.picture.clone(), face)).flatten();
         self.passive.observe(&self.picture.view(), face, logit);
         let report = self.passive.report();
-        let score = report.finding.score?;
+        // nothing to tell from is not alive
+        let score = report.finding.score.unwrap_or(0.0);
         Some(Liveness { score, quality_score: report.quality })
     }
 }

@@ -5,10 +5,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vision_core::liveness::frame_checks::FrameStatus;
+use vision_core::liveness::frame_checks::Details;
 
 use super::settings::Environment;
 
@@ -24,6 +25,8 @@ pub const CLOSE_FLOOD: u16 = 4003;
 pub const CLOSE_SILENT: u16 = 4004;
 /// Close code: no more sessions now, of this address or in all (IANA's registry of close codes).
 pub const CLOSE_TRY_LATER: u16 = 1013;
+/// Close code: the service stops; a new session may begin elsewhere (RFC 6455, 7.4.1).
+pub const CLOSE_STOPPING: u16 = 1001;
 /// Close code: after the client's goodbye (RFC 6455, 7.4.1).
 pub const CLOSE_NORMAL: u16 = 1000;
 
@@ -128,7 +131,9 @@ pub enum ServerMessage {
     Result {
         /// The person is live.
         is_ok: bool,
-        /// The same signed, for the controller.
+        /// What is wrong, as codes.
+        errors: Vec<u16>,
+        /// The same and more signed, for the controller.
         jwt: String,
     },
     /// To a heartbeat.
@@ -170,6 +175,13 @@ pub enum Mistake {
     Unavailable,
 }
 
+impl Limits {
+    /// The least time between two frames.
+    pub fn pause(&self) -> Duration {
+        Duration::from_secs(1) / self.max_rate.max(1)
+    }
+}
+
 impl ClientMessage {
     /// Reads a message; the error is for the client's author.
     ///
@@ -182,23 +194,20 @@ impl ClientMessage {
 
 /// What a client may know of a frame: in production what is wrong and where the face is, so that nobody learns from the
 /// scores how to pass.
-pub fn told(status: &FrameStatus, environment: Environment) -> Value {
-    match environment {
-        Environment::Development => json!(status),
-        Environment::Production => {
-            let position = status.details.face_frame_position.map(|position| json!({ "faceFramePosition": position }));
-            json!({
-                "isOk": status.is_ok,
-                "errors": status.errors,
-                "details": position.unwrap_or_else(|| json!({})),
-            })
-        }
-    }
+pub fn told(errors: &[u16], details: &Details, environment: Environment) -> Value {
+    let details = match environment {
+        Environment::Development => json!(details),
+        Environment::Production => match details.face_frame_position {
+            Some(position) => json!({ "faceFramePosition": position }),
+            None => json!({}),
+        },
+    };
+    json!({ "isOk": errors.is_empty(), "errors": errors, "details": details })
 }
 
 #[cfg(test)]
 mod tests {
-    use vision_core::liveness::frame_checks::{Code, Details, PixelRect, Position};
+    use vision_core::liveness::frame_checks::{PixelRect, Position};
 
     use super::*;
 
@@ -236,14 +245,11 @@ mod tests {
         let rect = PixelRect { x: 1.0, y: 2.0, width: 3.0, height: 4.0 };
         let position = Position { face_rect: rect, frame_rect: rect, margins: [0.0; 4] };
         let details = Details { ags: Some(0.7), face_frame_position: Some(position), ..Details::default() };
-        let status = FrameStatus { is_ok: false, errors: vec![Code::LowAgs], details };
-        let secret = told(&status, Environment::Production);
+        let secret = told(&[30], &details, Environment::Production);
         assert_eq!((&secret["isOk"], &secret["errors"]), (&json!(false), &json!([30])));
         assert_eq!(secret["details"].as_object().unwrap().keys().collect::<Vec<_>>(), ["faceFramePosition"]);
-        let open = told(&status, Environment::Development);
-        assert!(open["details"]["ags"].is_number());
-
-        let nobody = FrameStatus { is_ok: false, errors: vec![Code::NoFace], details: Details::default() };
-        assert_eq!(told(&nobody, Environment::Production)["details"], json!({}));
+        let open = told(&[], &details, Environment::Development);
+        assert!(open["details"]["ags"].is_number() && open["isOk"] == true);
+        assert_eq!(told(&[8], &Details::default(), Environment::Production)["details"], json!({}));
     }
 }

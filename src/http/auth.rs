@@ -6,10 +6,11 @@ use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::reply::{Reply, error};
 
-/// Whether a request may pass: `/health` and `/call/*` are open, the rest wants the token when there is one.
+/// Whether a request may pass: `/health` and what subjects use (`/call/*`, `/selfie`, `/ws`) are open, the rest wants the
+/// token when there is one.
 pub fn check(path: &str, headers: &HeaderMap, token: Option<&SecretString>) -> Result<(), Box<Reply>> {
     let Some(token) = token else { return Ok(()) };
-    if path == "/health" || path.starts_with("/call/") {
+    if matches!(path, "/health" | "/selfie" | "/ws") || path.starts_with("/call/") || path.starts_with("/ws/") {
         return Ok(());
     }
     let given = headers.get(header::AUTHORIZATION).and_then(bearer);
@@ -54,6 +55,8 @@ mod tests {
         }
         assert!(asks("/health", None, Some("abc")));
         assert!(asks("/call/x/ws", None, Some("abc")));
+        assert!(asks("/ws", None, Some("abc")) && asks("/ws/schema.json", None, Some("abc")));
+        assert!(!asks("/wsx", None, Some("abc")));
         assert!(!asks("/flows/1", None, Some("abc")));
         assert!(!asks("/callous", None, Some("abc")));
         assert!(!asks("/face_match", None, Some("abc")));

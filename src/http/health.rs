@@ -33,6 +33,10 @@ struct Health<'a> {
     glasses_network: Network,
     running_flows: usize,
     max_flows: usize,
+    /// The frame door: `open` or `closed`.
+    frame_door: &'static str,
+    running_sessions: usize,
+    max_sessions: usize,
 }
 
 #[derive(Serialize)]
@@ -48,6 +52,7 @@ pub fn filter(services: Arc<Services>) -> impl Filter<Extract = (Reply,), Error 
 
 fn answer(services: &Services) -> Reply {
     let (running_flows, max_flows) = services.flows.load();
+    let (running_sessions, max_sessions) = services.frame_door.as_ref().map(|door| door.load()).unwrap_or_default();
     let stopping = services.flows.is_stopping();
     let info = services.engine.info();
     let health = Health {
@@ -62,6 +67,9 @@ fn answer(services: &Services) -> Reply {
         glasses_network: Network::is(info.glasses),
         running_flows,
         max_flows,
+        frame_door: if services.frame_door.is_some() { "open" } else { "closed" },
+        running_sessions,
+        max_sessions,
     };
     json(if stopping { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }, &health)
 }

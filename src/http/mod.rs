@@ -8,6 +8,7 @@
 //! | `GET /call/{room}`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
 //! | `GET /flows/{id}/evidence` | `evidence` | what was kept of one |
 //! | `GET /flows/{id}/stats` and others | [`debug`] | for whoever looks for a fault; switched off by default |
+//! | `GET /ws`, `GET /ws/schema.json` | `frames` | sessions of the [frame door](crate::frame_door) |
 //! | `POST /demo/start` | [`demo`] | verify yourself against a picture that you upload |
 //!
 //! [`serve`] is a listener, plain or TLS; [`tls`] the certificate; `auth` stands before all resources; [`reply`] and
@@ -20,6 +21,7 @@ pub mod demo;
 mod evidence;
 pub mod face_match;
 pub(crate) mod flows;
+mod frames;
 mod health;
 pub mod join_call;
 pub mod pages;
@@ -76,7 +78,8 @@ pub fn routes(
         .unify()
         .or(pages::filter(https_port, demo.is_some()))
         .unify()
-        .or(crate::room::direct::filter(services.rooms.direct.clone()));
+        .or(crate::room::direct::filter(services.rooms.direct.clone()))
+        .or(frames::filter(services.frame_door.clone()));
     authorised(services).and(resources).recover(explain)
 }
 

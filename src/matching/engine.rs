@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use vision_core::liveness::continuity::identity::Identity;
 use vision_core::picture::Picture;
-use vision_models::engine::{Engine, EngineError};
+use vision_models::engine::{EmbeddingInfo, Engine, EngineError};
 use vision_models::manifest::Metric;
 
 use super::embedded::{Embedder, Embedding, NoEmbedding};
@@ -25,6 +26,12 @@ impl EngineEmbedder {
         let (model, threshold, metric) = (info.id, info.threshold, info.metric);
         Some(Self { engine, model, threshold, metric })
     }
+}
+
+/// Watches who is seen, nobody yet; people are told apart as in the comparison.
+pub fn identity(network: &EmbeddingInfo) -> Identity {
+    let metric = network.metric;
+    Identity::new(move |a: &[f32], b: &[f32]| metric.distance(a, b), network.threshold)
 }
 
 impl Embedder for EngineEmbedder {

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod child;
 pub mod chromium;
 pub mod controller;
+pub mod frame_client;
 pub mod lit;
 pub mod mediasoup;
 pub mod process;

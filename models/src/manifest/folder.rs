@@ -52,6 +52,8 @@ pub struct Listing {
     pub kind: Kind,
     /// What happens without it.
     pub need: Need,
+    /// SHA-256 of the right file, hexadecimal: its version.
+    pub sha256: &'static str,
     /// State of its file.
     #[serde(flatten)]
     pub state: State,
@@ -158,6 +160,7 @@ impl ModelFolder {
                 title: &model.title,
                 kind: model.kind,
                 need: model.need,
+                sha256: &model.sha256,
                 in_use: chosen && state == State::Present,
                 state,
                 origin: origins.get(&model.id).cloned(),

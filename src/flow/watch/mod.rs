@@ -40,6 +40,7 @@ use self::inspection::{Inspected, Inspection, Wants};
 use self::pictures::{PictureStatus, Pictures};
 use self::status::{CheckStatus, Details};
 use super::pace::Pace;
+use crate::matching::engine::identity;
 use crate::media::EncodedSink;
 
 /// How often the networks for identity and passive liveness look. They take as long as two frames of a gesture.
@@ -372,10 +373,4 @@ pub fn look(passive: &SharedPassive, picture: &dyn Picture, face: &Face) {
 fn worst(findings: &[Finding]) -> Option<Finding> {
     let score = |finding: &Finding| finding.score.unwrap_or(1.0);
     findings.iter().copied().min_by(|a, b| score(a).total_cmp(&score(b)))
-}
-
-/// Nobody seen yet; people are told apart as in the comparison.
-fn identity(network: &EmbeddingInfo) -> Identity {
-    let metric = network.metric;
-    Identity::new(move |a: &[f32], b: &[f32]| metric.distance(a, b), network.threshold)
 }

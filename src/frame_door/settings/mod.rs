@@ -66,6 +66,8 @@ pub enum LogLevel {
 pub struct Plugins {
     /// `BasicAuth`: who may begin a session.
     pub basic_auth: Option<BasicAuth>,
+    /// `FaceMatcher` (of LUNA PASS 1.9): the same person in all frames.
+    pub face_matcher: bool,
     /// `FileLogger`: every picture and what was found in it go to this folder.
     pub file_logger: Option<PathBuf>,
     /// `Bestshot`: the best frame goes into the result.
@@ -154,7 +156,7 @@ impl Default for Settings {
             max_attempts: None,
             max_liveness_attempts: None,
             thresholds: Thresholds::default(),
-            plugins: Plugins { result: true, ..Plugins::default() },
+            plugins: Plugins { face_matcher: true, result: true, ..Plugins::default() },
         }
     }
 }
@@ -235,6 +237,7 @@ fn read_plugins(file: &mut Reader) -> Plugins {
         password: file.must(&args, "password").into(),
         origin: file.get(&args, "origin").filter(|origin: &String| !matches!(origin.as_str(), "" | "-")),
     });
+    let face_matcher = file.plugin("WS", "FaceMatcher", true).is_some();
     let file_logger = file
         .plugin("WS", "FileLogger", false)
         .map(|args| file.get::<String>(&args, "path").unwrap_or_else(|| "./LOGS".into()).into());
@@ -268,6 +271,7 @@ fn read_plugins(file: &mut Reader) -> Plugins {
     });
     Plugins {
         basic_auth,
+        face_matcher,
         file_logger,
         bestshot,
         descriptor_quality,

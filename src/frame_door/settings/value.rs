@@ -9,8 +9,8 @@ use vision_core::liveness::quality::glasses::Glasses;
 use super::{Environment, LogLevel};
 use crate::token::Algorithm;
 
-/// A year as in `1y`.
-pub const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+/// A year as in `1y`: 365.25 days.
+pub const YEAR: Duration = Duration::from_secs(31_557_600);
 
 /// Made of a value of a file; otherwise what it should be.
 pub trait FromValue: Sized {
@@ -100,26 +100,11 @@ impl FromValue for Limit {
 
 impl FromValue for Time {
     fn from_value(value: &Value) -> Result<Self, String> {
-        let error = || "seconds, or a time such as 500s, 5m, 1h, 30d or 1y".to_owned();
-        let (number, unit) = match value {
-            Value::String(text) => {
-                let text = text.trim();
-                let unit = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-                let number: f64 = text[..unit].trim().parse().map_err(|_| error())?;
-                let unit = match &text[unit..] {
-                    "" | "s" => 1.0,
-                    "m" => 60.0,
-                    "h" => 3600.0,
-                    "d" => 24.0 * 3600.0,
-                    "w" => 7.0 * 24.0 * 3600.0,
-                    "y" => YEAR.as_secs_f64(),
-                    _ => return Err(error()),
-                };
-                (number, unit)
-            }
-            other => (f64::from_value(other).map_err(|_| error())?, 1.0),
+        let time = match value {
+            Value::String(text) if text.trim().parse::<f64>().is_err() => humantime::parse_duration(text.trim()).ok(),
+            number => f64::from_value(number).ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         };
-        Duration::try_from_secs_f64(number * unit).map(Self).map_err(|_| error())
+        time.map(Self).ok_or_else(|| "seconds, or a time such as 500s, 5m, 1h, 30d or 1y".into())
     }
 }
 
