@@ -5,7 +5,7 @@
 //! | `manifest.json`, `manifest.jws` | hashes, times, versions; signed. Always readable |
 //! | `record.json` | what was decided, found and measured |
 //! | `report.html` | the same for people, with pictures and plots; needs nothing else |
-//! | `pictures/*.jpg` | what was seen |
+//! | `pictures/*` | what was seen |
 //!
 //! With a recipient all but the first two are in `evidence.tar.age`, which only the recipient's private key opens.
 
@@ -109,8 +109,9 @@ fn contents(record: &Record) -> Result<Vec<Content>, PackageError> {
             Role::BestShot => "best-shot".to_owned(),
             Role::Gesture => format!("gesture-{}", plain(picture.gesture.as_deref().unwrap_or_default())),
         };
-        let name = format!("pictures/{:02}-{what}.jpg", number + 1);
-        files.push((name, "image/jpeg", Bytes::copy_from_slice(&picture.jpeg)));
+        let (media_type, ending) = picture.kind();
+        let name = format!("pictures/{:02}-{what}.{ending}", number + 1);
+        files.push((name, media_type, Bytes::copy_from_slice(&picture.file)));
     }
     Ok(files)
 }
@@ -212,6 +213,17 @@ mod tests {
             Some(bytes)
         };
         assert!(matches!(verify(&package, forged), Err(VerifyError::Signature(TokenError::Signature))));
+    }
+
+    #[test]
+    fn pictures_stay_what_they_were() {
+        let mut record = record("f1");
+        let mut png = std::io::Cursor::new(Vec::new());
+        image::RgbImage::new(8, 8).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        record.pictures[0].file = png.into_inner();
+        let package = Package::build(&record, &terms(None), then()).unwrap();
+        assert_eq!(read(&package, "pictures/01-best-shot.png"), record.pictures[0].file);
+        assert!(String::from_utf8_lossy(read(&package, "report.html")).contains("src=\"data:image/png;base64,iVBOR"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -133,9 +134,20 @@ pub struct RecordPicture {
     /// How good it is.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub scores: Value,
-    /// The JPEG itself.
+    /// The picture itself: a JPEG, or the PNG or WebP that a client sent.
     #[serde(skip)]
-    pub jpeg: Vec<u8>,
+    pub file: Vec<u8>,
+}
+
+impl RecordPicture {
+    /// Media type and ending of its file.
+    pub(super) fn kind(&self) -> (&'static str, &'static str) {
+        match image::guess_format(&self.file) {
+            Ok(ImageFormat::Png) => ("image/png", "png"),
+            Ok(ImageFormat::WebP) => ("image/webp", "webp"),
+            _ => ("image/jpeg", "jpg"),
+        }
+    }
 }
 
 /// A value over time.

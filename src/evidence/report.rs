@@ -104,8 +104,8 @@ fn pictures(out: &mut String, record: &Record) -> fmt::Result {
     out.push_str("<div class=\"pictures\">");
     for picture in &record.pictures {
         let title = title(picture);
-        write!(out, "<figure><img alt=\"{}\" src=\"data:image/jpeg;base64,", Text(&title))?;
-        BASE64_STANDARD.encode_string(&picture.jpeg, out);
+        write!(out, "<figure><img alt=\"{}\" src=\"data:{};base64,", Text(&title), picture.kind().0)?;
+        BASE64_STANDARD.encode_string(&picture.file, out);
         write!(out, "\"><figcaption><b>{}</b>, {}", Text(&title), time(picture.at_ms))?;
         if let Value::Object(scores) = &picture.scores {
             for (name, value) in scores {

@@ -29,7 +29,7 @@ pub fn record(id: &str) -> Record {
         gesture: gesture.map(str::to_owned),
         at_ms,
         scores: json!({"ags": 0.91}),
-        jpeg: jpeg(),
+        file: jpeg(),
     };
     Record {
         id: id.parse().unwrap(),

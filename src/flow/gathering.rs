@@ -206,7 +206,7 @@ impl Gatherer {
         let taken = taken.chain(self.taken.into_iter().map(|taken| (Role::Gesture, taken)));
         let pictures = taken.filter_map(|(role, Taken { picture, gesture, at_ms, scores })| {
             let encoded = jpeg(picture.view()).inspect_err(|e| tracing::warn!("a picture cannot be kept: {e}"));
-            Some(RecordPicture { role, gesture, at_ms, scores, jpeg: encoded.ok()? })
+            Some(RecordPicture { role, gesture, at_ms, scores, file: encoded.ok()? })
         });
         let pictures = pictures.collect();
         let all = [self.yaw, self.fitness, self.liveness];
