@@ -15,6 +15,8 @@ use vision_models::engine::{Engine, EngineError, EngineOptions};
 use crate::config::{self, Config};
 use crate::controller::{ControllerClient, ControllerOptions, ReferenceLimits, ReferenceLoader};
 use crate::debug::Debug;
+use crate::evidence::Keeper;
+use crate::evidence::keeper::KeepError;
 use crate::flow::{self, FlowId, Flows, Refusal};
 use crate::frame_door::{self, FrameDoor};
 use crate::http::Site;
@@ -29,6 +31,7 @@ use crate::matching::{EmbeddedMatcher, EngineEmbedder, Matcher, RemoteMatcher};
 use crate::outbound::ClientError;
 use crate::redact::shorten;
 use crate::room::{RoomUrl, Rooms};
+use crate::signing::{self, Signing, SigningError};
 
 /// What `challenge.require_turn` asks for: one of them.
 const TURNS: [&str; 2] = ["turnLeft", "turnRight"];
@@ -59,6 +62,10 @@ pub enum AppError {
     Tls(#[from] TlsError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Signing(#[from] SigningError),
+    #[error("evidence cannot be kept: {0}")]
+    Evidence(#[from] KeepError),
     #[error(transparent)]
     FrameDoor(#[from] frame_door::OpenError),
     #[error("LUNA_PASS.host `{0}` is no address to listen at: {1}")]
@@ -91,6 +98,10 @@ pub struct Services {
     pub frame_door: Option<Arc<FrameDoor>>,
     /// What the debug endpoints need; none where they are switched off.
     pub debug: Option<Arc<Debug>>,
+    /// Keeps evidence; none where it is off.
+    pub keeper: Option<Keeper>,
+    /// Signs the results that callbacks carry; none where they carry nothing.
+    pub signing: Option<Signing>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -144,8 +155,16 @@ impl Services {
         };
         let stop = CancellationToken::new();
         let frame_door = FrameDoor::open(door, &c.frame_door, engine.clone(), stop.child_token())?;
+        let keeper = match (&c.evidence, &c.signing) {
+            (None, _) => None,
+            (Some(evidence), Some(settings)) => Some(Keeper::open(evidence, signing::open(settings)?)?),
+            (Some(_), None) => return Err(KeepError::Unsigned.into()),
+        };
+        let signing = c.signing.as_ref().filter(|_| c.callbacks.jwt).map(Signing::open).transpose()?;
         Ok(Arc::new(Self {
             frame_door,
+            keeper,
+            signing,
             flows: Flows::new(c.flow.max_flows),
             rooms: Rooms::new(),
             engine,
@@ -178,6 +197,9 @@ impl Services {
         self.tasks.close();
         if tokio::time::timeout(self.config.flow.shutdown_limit, self.tasks.wait()).await.is_err() {
             tracing::error!(flows = self.tasks.len(), "flows did not end within SHUTDOWN_LIMIT; stopping all the same");
+        }
+        if let Some(keeper) = &self.keeper {
+            keeper.finish(self.config.flow.shutdown_limit).await;
         }
     }
 }
@@ -306,6 +328,7 @@ impl StartFlow for Starter {
             token: flow.token,
             lang: flow.lang,
             reduced_flash: false,
+            evidence: true,
         };
         let started = self.0.start_flow(call).map(|id| id.to_string()).map_err(|e| Box::new(refused(e)));
         Box::pin(std::future::ready(started))

@@ -145,6 +145,17 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         bestshot: Option<PathBuf>,
     },
+    /// Say whether a package of evidence is what the service signed, and unchanged since. Fails when it is not.
+    VerifyEvidence {
+        /// Folder with manifest.json, manifest.jws and the files that they name.
+        folder: PathBuf,
+        /// File with the key: the shared one of an HMAC, otherwise the public one as PEM.
+        #[arg(long, value_name = "FILE")]
+        key_file: PathBuf,
+        /// How it has to be signed: HS256, HS384, HS512, RS256, ES256 or EdDSA.
+        #[arg(long, default_value = "HS256")]
+        algorithm: Algorithm,
+    },
 }
 
 /// Where settings come from; the first that says something decides: --set, environment, .env, --config, default.

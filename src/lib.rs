@@ -38,9 +38,10 @@
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result |
-//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt` |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt`, `verify-evidence` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
-//! | [`token`] | results as signed tokens: signs and verifies them |
+//! | [`evidence`] | what was seen of flows and sessions, kept for reviewers where that is configured |
+//! | [`token`], [`signing`] | results as signed tokens: signs and verifies them; in the service's name |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
@@ -60,6 +61,7 @@ pub mod controller;
 pub mod debug;
 pub mod demo;
 pub mod environment;
+pub mod evidence;
 pub mod flow;
 pub mod frame_door;
 pub mod http;
@@ -69,6 +71,7 @@ pub mod memory;
 pub mod outbound;
 pub mod redact;
 pub mod room;
+pub mod signing;
 pub mod subject;
 pub mod telemetry;
 pub mod token;

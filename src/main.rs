@@ -64,6 +64,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let arguments = commands::verify_jwt::Arguments { token, key_file, algorithm, audience, bestshot };
             commands::verify_jwt::run(&arguments, out)?;
         }
+        Command::VerifyEvidence { folder, key_file, algorithm } => {
+            let arguments = commands::verify_evidence::Arguments { folder, key_file, algorithm };
+            commands::verify_evidence::run(&arguments, out)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

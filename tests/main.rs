@@ -5,6 +5,7 @@ mod browser;
 mod browser_mediasoup;
 mod cli;
 mod debug_endpoints;
+mod evidence;
 mod frame_door;
 mod fuzz;
 mod http_api;

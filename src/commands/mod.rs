@@ -5,4 +5,5 @@ pub mod compare;
 pub mod controller;
 pub mod models;
 pub mod pipelines;
+pub mod verify_evidence;
 pub mod verify_jwt;

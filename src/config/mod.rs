@@ -180,6 +180,9 @@ impl Config {
                 retry_for: r.required("controller.retry_for"),
                 timeout: r.required("controller.timeout"),
             },
+            callbacks: Callbacks { jwt: r.one_of("callbacks.body", &["none", "jwt"]) == "jwt" },
+            signing: r.signing(),
+            evidence: r.evidence(),
             references: References {
                 max_count: r.in_range("references.max_count", 1, 1000),
                 max_bytes: r.required("references.max_bytes"),
@@ -227,6 +230,12 @@ impl Config {
         }
         if config.analysis.batch_wait > Duration::from_millis(100) {
             r.complain("analysis.batch_wait", "100ms or less");
+        }
+        if config.callbacks.jwt && config.signing.is_none() {
+            r.complain("callbacks.body", "none, or signing.key_file (SIGNING_KEY_FILE) has to be set");
+        }
+        if config.evidence.is_some() && config.signing.is_none() {
+            r.complain("evidence.store", "none, or signing.key_file (SIGNING_KEY_FILE) has to be set: it is signed");
         }
         if config.flow.max_flows == 0 {
             r.errors.push("flow.max_flows (MAX_FLOWS) must be at least 1".into());
@@ -338,6 +347,47 @@ mod tests {
         for word in ["LIVENESS_PROFILE", "GLASSES_DETECTOR_MODE", "INJECTION_HINTS_MODE"] {
             assert!(error.contains(word), "{word} is missing in: {error}");
         }
+    }
+
+    #[test]
+    fn evidence_and_signatures_want_what_they_need() {
+        let error = |pairs: &[(&'static str, &'static str)]| {
+            Config::with(pairs.iter().copied()).map(drop).map_err(|e| e.to_string()).unwrap_err()
+        };
+        let key = ("signing.key_file", "key");
+        assert!(error(&[("callbacks.body", "jwt")]).contains("SIGNING_KEY_FILE"));
+        assert!(error(&[("evidence.store", "folder:/x")]).contains("SIGNING_KEY_FILE"));
+        let s3 = error(&[key, ("evidence.store", "s3://bucket")]);
+        for name in ["EVIDENCE_S3_ENDPOINT", "EVIDENCE_S3_ACCESS_KEY", "EVIDENCE_S3_SECRET_KEY"] {
+            assert!(s3.contains(name), "{name} is missing in: {s3}");
+        }
+        for (setting, wrong, name) in [
+            ("evidence.store", "/x", "EVIDENCE_STORE"),
+            ("evidence.store", "s3:///x", "EVIDENCE_STORE"),
+            ("evidence.recipient", "AGE-SECRET-KEY-1", "EVIDENCE_RECIPIENT"),
+            ("evidence.retention", "5s", "EVIDENCE_RETENTION"),
+            ("signing.algorithm", "none", "SIGNING_ALGORITHM"),
+            ("signing.lifetime", "1m", "SIGNING_LIFETIME"),
+        ] {
+            let all = error(&[key, ("evidence.store", "folder:/x"), ("callbacks.body", "jwt"), (setting, wrong)]);
+            assert!(all.contains(name), "{setting}: {all}");
+        }
+
+        let c = Config::with([key, ("evidence.store", "folder:/x")]).unwrap();
+        assert!(c.notices.iter().any(|n| n.contains("EVIDENCE_RECIPIENT")), "{:?}", c.notices);
+        let s3 = [
+            key,
+            ("evidence.store", "s3://bucket/a/b/"),
+            ("evidence.s3_endpoint", "http://localhost:9000"),
+            ("evidence.s3_access_key", "id"),
+            ("evidence.s3_secret_key", "hunter2"),
+            ("evidence.recipient", "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"),
+        ];
+        let c = Config::with(s3).unwrap();
+        assert!(!c.notices.iter().any(|n| n.contains("EVIDENCE_RECIPIENT")));
+        assert!(!format!("{c:?}").contains("hunter2"));
+        let Some(Evidence { store: EvidenceStore::S3(bucket), .. }) = c.evidence else { panic!() };
+        assert_eq!((bucket.bucket.as_str(), bucket.prefix.as_str()), ("bucket", "a/b/"));
     }
 
     #[test]

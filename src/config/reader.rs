@@ -1,10 +1,13 @@
 //! Takes values out of the resolved settings, types them, and collects all that is wrong with them.
 
+use std::time::Duration;
+
 use vision_core::liveness::modes::Modes;
 use vision_core::liveness::{CHECKS, Check, Mode};
 
 use super::layers::Resolved;
 use super::parse::FromText;
+use super::typed::{Evidence, EvidencePlace, EvidenceStore, S3Bucket, Signing};
 use crate::media::Codec;
 
 /// The resolved settings on their way to their types.
@@ -86,6 +89,46 @@ impl Reader<'_> {
         Modes::new(profile, |check| set.iter().find(|(of, _)| *of == check).and_then(|(_, mode)| *mode))
     }
 
+    /// How results are signed, if a key is named.
+    pub(super) fn signing(&mut self) -> Option<Signing> {
+        let algorithm = self.required("signing.algorithm");
+        let lifetime = self.required("signing.lifetime");
+        let retry_for: Duration = self.required("controller.retry_for");
+        if self.required::<String>("callbacks.body") == "jwt" && lifetime <= retry_for {
+            self.complain("signing.lifetime", "longer than controller.retry_for (CALLBACK_RETRY_FOR)");
+        }
+        let audience = self.optional("signing.audience");
+        let key_file = self.optional("signing.key_file")?;
+        Some(Signing { algorithm, key_file, audience, lifetime })
+    }
+
+    /// Where evidence is kept, if anywhere.
+    pub(super) fn evidence(&mut self) -> Option<Evidence> {
+        let recipient = self.optional("evidence.recipient");
+        let retention = self.required("evidence.retention");
+        if retention < Duration::from_secs(60) {
+            self.complain("evidence.retention", "at least a minute");
+        }
+        let store = match self.required("evidence.store") {
+            EvidencePlace::None => return None,
+            EvidencePlace::Folder(path) => EvidenceStore::Folder(path),
+            EvidencePlace::S3(bucket, prefix) => {
+                let endpoint: Option<url::Url> = self.optional("evidence.s3_endpoint");
+                let region = self.required("evidence.s3_region");
+                let access_key: Option<String> = self.optional("evidence.s3_access_key");
+                let secret_key: Option<String> = self.optional("evidence.s3_secret_key");
+                for key in ["evidence.s3_endpoint", "evidence.s3_access_key", "evidence.s3_secret_key"] {
+                    if self.entry(key).raw.is_empty() {
+                        self.complain(key, "set, since evidence.store is a bucket");
+                    }
+                }
+                let (endpoint, access_key, secret_key) = (endpoint?, access_key?.into(), secret_key?.into());
+                EvidenceStore::S3(S3Bucket { bucket, prefix, endpoint, region, access_key, secret_key })
+            }
+        };
+        Some(Evidence { store, recipient, retention })
+    }
+
     /// Doors that stand open.
     pub(super) fn notices(&mut self) -> Vec<String> {
         let mut notices = Vec::new();
@@ -102,6 +145,11 @@ impl Reader<'_> {
             notices.push(
                 "MEDIASOUP_ACCEPT_ANY_CERTIFICATE is set: whoever answers for a room's server is believed to be it"
                     .into(),
+            );
+        }
+        if self.entry("evidence.store").raw.trim() != "none" && self.entry("evidence.recipient").raw.is_empty() {
+            notices.push(
+                "EVIDENCE_RECIPIENT is not set: pictures and scores of subjects are stored WITHOUT ENCRYPTION".into(),
             );
         }
         if self.entry("http.api_token").raw.is_empty() {

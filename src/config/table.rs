@@ -116,6 +116,21 @@ pub const SETTINGS: &[Setting] = &[
     s("controller.retry_for", "CALLBACK_RETRY_FOR", "120s", "How long the outcome's callback is tried again, beyond the flow's own limit."),
     s("controller.timeout", "CALLBACK_TIMEOUT", "10s", "Limit of a single request to the controller."),
 
+    s("callbacks.body", "CALLBACK_BODY", "none", "What the callbacks `success` and `failure` carry: `none`, or `jwt` for `{\"jwt\": ...}`, the signed result (docs/evidence.md); wants `signing.key_file`."),
+
+    s("signing.algorithm", "SIGNING_ALGORITHM", "HS256", "How results of flows and manifests of evidence are signed: HS256, HS384, HS512, RS256, ES256 or EdDSA."),
+    s("signing.key_file", "SIGNING_KEY_FILE", "", "File with the key: for HS* the shared secret, otherwise the private key as PEM (PKCS#8). Unset: nothing is signed."),
+    s("signing.audience", "SIGNING_AUDIENCE", "", "`aud` of signed results: whom they are for. Unset: they say nobody."),
+    s("signing.lifetime", "SIGNING_LIFETIME", "10m", "How long a signed result is worth anything; longer than `controller.retry_for`, or a callback that comes late brings a dead one."),
+
+    s("evidence.store", "EVIDENCE_STORE", "none", "Where evidence of flows and sessions is kept (docs/evidence.md): `none`, `folder:PATH`, or `s3://BUCKET/PREFIX`. Wants `signing.key_file`."),
+    s("evidence.recipient", "EVIDENCE_RECIPIENT", "", "Public key (age, `age1...`) that evidence is encrypted to. Unset: it is not encrypted."),
+    s("evidence.retention", "EVIDENCE_RETENTION", "30d", "How long evidence is kept, at least a minute; then it is deleted."),
+    s("evidence.s3_endpoint", "EVIDENCE_S3_ENDPOINT", "", "Base URL of the S3-compatible server."),
+    s("evidence.s3_region", "EVIDENCE_S3_REGION", "us-east-1", "Region that requests are signed for."),
+    s("evidence.s3_access_key", "EVIDENCE_S3_ACCESS_KEY", "", "Access key id."),
+    secret("evidence.s3_secret_key", "EVIDENCE_S3_SECRET_KEY", "Secret access key."),
+
     s("references.max_count", "REFERENCES_MAX_COUNT", "10", "How many reference images are used at most; the rest is skipped and said."),
     s("references.max_bytes", "REFERENCES_MAX_BYTES", "10000000", "Largest reference image, in bytes."),
     s("references.max_pixels", "REFERENCES_MAX_PIXELS", "40000000", "Largest reference image, in pixels."),

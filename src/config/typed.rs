@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use age::x25519::Recipient;
 use secrecy::SecretString;
 use url::Url;
 use vision_core::liveness::Mode;
@@ -15,6 +16,7 @@ use vision_models::runtime::RuntimeOptions;
 use super::parse::FromText;
 use crate::media::{Codec, Hardware, IceOptions};
 use crate::room::mediasoup::subject::SubjectRule;
+use crate::token::Algorithm;
 
 /// `off | observe | enforce`, or the original's `OFF | WARNING_ONLY | ERROR`.
 impl FromText for Mode {
@@ -195,6 +197,94 @@ pub struct Controller {
     pub timeout: Duration,
 }
 
+/// What callbacks carry.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Callbacks {
+    /// The signed result.
+    pub jwt: bool,
+}
+
+/// Signatures.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Signing {
+    pub algorithm: Algorithm,
+    pub key_file: PathBuf,
+    pub audience: Option<String>,
+    pub lifetime: Duration,
+}
+
+/// Evidence.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct Evidence {
+    pub store: EvidenceStore,
+    pub recipient: Option<Recipient>,
+    pub retention: Duration,
+}
+
+/// Where evidence is kept.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum EvidenceStore {
+    Folder(PathBuf),
+    S3(S3Bucket),
+}
+
+/// A bucket of an S3-compatible server.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct S3Bucket {
+    pub bucket: String,
+    /// Empty, or with a slash at its end.
+    pub prefix: String,
+    pub endpoint: Url,
+    pub region: String,
+    pub access_key: SecretString,
+    pub secret_key: SecretString,
+}
+
+/// `evidence.store`, as written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum EvidencePlace {
+    None,
+    Folder(PathBuf),
+    /// Bucket and prefix.
+    S3(String, String),
+}
+
+impl FromText for EvidencePlace {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let wrong = || "none, folder:PATH or s3://BUCKET/PREFIX".to_owned();
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix("folder:").filter(|path| !path.is_empty()) {
+            return Ok(Self::Folder(path.into()));
+        }
+        match text.strip_prefix("s3://").map(|place| place.split_once('/').unwrap_or((place, ""))) {
+            Some((bucket, prefix)) if !bucket.is_empty() => {
+                let prefix = prefix.trim_matches('/');
+                let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+                Ok(Self::S3(bucket.to_owned(), prefix))
+            }
+            None if text == "none" => Ok(Self::None),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl FromText for Recipient {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.trim().parse().map_err(|_| "a public key of age, `age1...` (`age-keygen` makes one)".to_owned())
+    }
+}
+
+impl FromText for Algorithm {
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.trim().parse()
+    }
+}
+
 /// Reference images.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -240,6 +330,11 @@ pub struct Config {
     pub ice: IceOptions,
     pub mediasoup: Mediasoup,
     pub controller: Controller,
+    pub callbacks: Callbacks,
+    /// None where no key is named.
+    pub signing: Option<Signing>,
+    /// None where it is off.
+    pub evidence: Option<Evidence>,
     pub references: References,
     pub matching: Matching,
     pub frame_door: FrameDoor,

@@ -126,7 +126,8 @@ impl ControllerClient {
         .map(|(list, _)| list)
     }
 
-    /// Tells the outcome of flow `flow_id`, until a 2xx or for `retry_for`. The first attempt is always made.
+    /// Tells the outcome of flow `flow_id`, until a 2xx or for `retry_for`. The first attempt is always made. `jwt`: the
+    /// signed result, sent as `{"jwt": ...}`; without it there is no body.
     pub async fn report(
         &self,
         base: &Url,
@@ -134,13 +135,18 @@ impl ControllerClient {
         flow_id: &str,
         verdict: Verdict,
         retry_for: Duration,
+        jwt: Option<&str>,
     ) -> Result<Delivery, ControllerError> {
         let url = callback(base, verdict.verb(), token)?;
         let until = Instant::now() + retry_for;
         self.call(base, verdict.verb(), token, until, || {
             let request = self.http.request(Method::PUT, url.clone()).header("Idempotency-Key", flow_id);
-            // Said explicitly: some servers refuse a PUT that does not tell its length.
-            let request = request.header("Content-Length", "0").timeout(self.options.timeout);
+            let request = match jwt {
+                Some(jwt) => request.json(&serde_json::json!({"jwt": jwt})),
+                // Said explicitly: some servers refuse a PUT that does not tell its length.
+                None => request.header("Content-Length", "0"),
+            };
+            let request = request.timeout(self.options.timeout);
             async { send(request).await.map(drop) }
         })
         .await
@@ -322,8 +328,9 @@ mod tests {
     async fn an_outcome_is_a_put_with_the_flow_as_idempotency_key() {
         let (server, asked) = controller(&[(204, "")]).await;
         let token = "a/b?c#d é";
-        let delivery = client().report(&base(&server, "/cb/"), token, "f00d", Verdict::Success, SHORT).await.unwrap();
-        client().report(&base(&server, "/cb"), token, "f00e", Verdict::Failure, SHORT).await.unwrap();
+        let delivery =
+            client().report(&base(&server, "/cb/"), token, "f00d", Verdict::Success, SHORT, None).await.unwrap();
+        client().report(&base(&server, "/cb"), token, "f00e", Verdict::Failure, SHORT, None).await.unwrap();
         assert_eq!(delivery.attempts, 1);
         let put =
             |verb: &str, key: &str| ("PUT".to_owned(), format!("/cb/{verb}/a%2Fb%3Fc%23d%20%C3%A9?"), key.to_owned());
@@ -334,7 +341,7 @@ mod tests {
     async fn temporary_failures_are_tried_again() {
         let (server, asked) = controller(&[(503, ""), (429, ""), (408, ""), (425, ""), (500, "slow"), (200, "")]).await;
         let delivery = client()
-            .report(&base(&server, ""), "token-1", "id", Verdict::Failure, Duration::from_secs(5))
+            .report(&base(&server, ""), "token-1", "id", Verdict::Failure, Duration::from_secs(5), None)
             .await
             .unwrap();
         assert_eq!(delivery.attempts, 6);
@@ -350,8 +357,10 @@ mod tests {
     async fn other_answers_are_final() {
         for status in [400, 404, 410, 303] {
             let (server, asked) = controller(Box::leak(Box::new([(status, "")]))).await;
-            let error =
-                client().report(&base(&server, ""), "token-secret", "id", Verdict::Success, SHORT).await.unwrap_err();
+            let error = client()
+                .report(&base(&server, ""), "token-secret", "id", Verdict::Success, SHORT, None)
+                .await
+                .unwrap_err();
             assert!(matches!(error, ControllerError::Refused { .. }), "{error}");
             let text = error.to_string();
             assert!(
@@ -372,7 +381,7 @@ mod tests {
         let url: Url = format!("http://{addr}").parse().unwrap();
         let client = client();
         let list = client.list(&url, "t-token", soon());
-        let report = client.report(&url, "t-token", "id", Verdict::Success, Duration::from_secs(3));
+        let report = client.report(&url, "t-token", "id", Verdict::Success, Duration::from_secs(3), None);
         let (list, report, _server) = tokio::join!(list, report, late);
         assert_eq!(list.unwrap(), ["x"]);
         let delivery = report.unwrap();
@@ -382,8 +391,10 @@ mod tests {
     #[tokio::test]
     async fn giving_up_says_how_much_was_tried() {
         let (server, _) = controller(&[(503, "")]).await;
-        let error =
-            client().report(&base(&server, "/x"), "token-secret", "id", Verdict::Success, SHORT).await.unwrap_err();
+        let error = client()
+            .report(&base(&server, "/x"), "token-secret", "id", Verdict::Success, SHORT, None)
+            .await
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.contains("503") && text.contains("attempts") && !text.contains("secret"), "{text}");
     }

@@ -10,15 +10,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 use url::Url;
 use warp::http::{Response, StatusCode, header};
 use warp::{Filter, Reply};
 
 use super::client::Verdict;
+use crate::http::body::{self, Body};
 use crate::http::serve::{BindError, Server, serve_plain};
+use crate::token::{Algorithm, Verifier};
 
 /// Largest file that is served, in bytes.
 const MAX_FILE: u64 = 50_000_000;
+
+/// Longest body of an outcome, in bytes.
+const MAX_RESULT: usize = 1 << 20;
+
+/// The body of an outcome, where the service signs.
+#[derive(Deserialize)]
+struct SignedResult {
+    jwt: String,
+}
 
 /// Options of `vision-service controller`.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +47,16 @@ pub struct ControllerArgs {
     /// Address to listen on
     #[arg(long, env = "HOST", default_value = "0.0.0.0")]
     pub host: IpAddr,
+    /// File with the key that signed results (callbacks.body = jwt) are verified with: the shared one of an HMAC, otherwise
+    /// the public one as PEM
+    #[arg(long, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// How results have to be signed: HS256, HS384, HS512, RS256, ES256 or EdDSA
+    #[arg(long, default_value = "HS256")]
+    pub algorithm: Algorithm,
+    /// Whom results have to be for
+    #[arg(long)]
+    pub audience: Option<String>,
 }
 
 /// The test controller cannot run.
@@ -51,6 +73,9 @@ pub enum ControllerServerError {
     /// The port is taken.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// No key to verify with.
+    #[error("{0}: {1}")]
+    Key(PathBuf, String),
 }
 
 /// A running test controller. Dropping it stops it.
@@ -60,13 +85,13 @@ pub struct ControllerServer {
 }
 
 impl ControllerServer {
-    /// Listens on `addr` and calls `on_outcome` with each outcome and its token. `public` is how the service reaches
+    /// Listens on `addr` and calls `on_outcome` with each outcome, its token and the signed result, if there is one. `public` is how the service reaches
     /// it; when absent, the address at which it was asked.
     pub async fn bind(
         addr: SocketAddr,
         assets: &Path,
         public: Option<Url>,
-        on_outcome: impl Fn(Verdict, &str) + Send + Sync + 'static,
+        on_outcome: impl Fn(Verdict, &str, Option<&str>) + Send + Sync + 'static,
     ) -> Result<Self, ControllerServerError> {
         let folder = assets
             .canonicalize()
@@ -89,7 +114,11 @@ impl ControllerServer {
 
 /// Runs until `stop` is ready and prints a line for each outcome.
 pub async fn run(args: ControllerArgs, stop: impl Future<Output = ()>) -> Result<(), ControllerServerError> {
-    let print = |verdict, token: &str| println!("{}", outcome_line(verdict, token));
+    let verifier = args.key_file.as_deref().map(|file| verifier(file, args.algorithm, args.audience.as_deref()));
+    let verifier = verifier.transpose()?;
+    let print = move |verdict, token: &str, jwt: Option<&str>| {
+        println!("{}{}", outcome_line(verdict, token), result_line(jwt, verifier.as_ref()));
+    };
     let server =
         ControllerServer::bind((args.host, args.port).into(), &args.assets, args.public_base_url.clone(), print)
             .await?;
@@ -107,7 +136,29 @@ fn outcome_line(verdict: Verdict, token: &str) -> String {
     format!("{verdict:?} {}", token.escape_debug())
 }
 
-type OnOutcome = Arc<dyn Fn(Verdict, &str) + Send + Sync>;
+fn verifier(file: &Path, algorithm: Algorithm, audience: Option<&str>) -> Result<Verifier, ControllerServerError> {
+    let wrong = |reason: String| ControllerServerError::Key(file.to_owned(), reason);
+    let key = std::fs::read(file).map_err(|e| wrong(e.to_string()))?;
+    Verifier::new(algorithm, key.trim_ascii_end(), audience).map_err(|e| wrong(e.to_string()))
+}
+
+/// What a signed result says, if it is worth anything.
+fn result_line(jwt: Option<&str>, verifier: Option<&Verifier>) -> String {
+    match (jwt, verifier) {
+        (None, None) => String::new(),
+        (None, Some(_)) => "; NOT SIGNED".to_owned(),
+        (Some(_), None) => "; signed, not verified (--key-file)".to_owned(),
+        (Some(jwt), Some(verifier)) => match verifier.verify(jwt) {
+            Ok(claims) => {
+                let details = claims.details;
+                format!("; signed: isOk {}, flow {}, {details}", claims.is_ok, claims.sid.escape_debug())
+            }
+            Err(e) => format!("; ITS SIGNED RESULT IS WORTH NOTHING: {e}"),
+        },
+    }
+}
+
+type OnOutcome = Arc<dyn Fn(Verdict, &str, Option<&str>) + Send + Sync>;
 
 fn routes(
     folder: Arc<Path>,
@@ -126,16 +177,18 @@ fn routes(
         .and(warp::get())
         .and(in_folder)
         .then(|name: String, folder: Arc<Path>| async move { asset(&folder, &name).await });
-    let outcome = warp::path!(String / String).and(warp::put()).map(move |verb: String, token: String| {
+    let outcome = warp::path!(String / String).and(warp::put()).and(body::limited(MAX_RESULT));
+    let outcome = outcome.map(move |verb: String, token: String, body: Body| {
         let verdict = match verb.as_str() {
             "success" => Verdict::Success,
             "failure" => Verdict::Failure,
             _ => return status(StatusCode::NOT_FOUND),
         };
-        match percent_decode_str(&token).decode_utf8() {
-            Ok(token) => on_outcome(verdict, &token),
-            Err(_) => return status(StatusCode::BAD_REQUEST),
-        }
+        let (Ok(token), Ok(body)) = (percent_decode_str(&token).decode_utf8(), body) else {
+            return status(StatusCode::BAD_REQUEST);
+        };
+        let jwt = serde_json::from_slice::<SignedResult>(&body).ok().map(|signed| signed.jwt);
+        on_outcome(verdict, &token, jwt.as_deref());
         status(StatusCode::OK)
     });
     list.or(asset).unify().or(outcome).unify()
@@ -207,6 +260,7 @@ mod tests {
     use super::*;
     use crate::controller::client::{ControllerClient, ControllerOptions};
     use crate::controller::references::{ReferenceLimits, ReferenceLoader};
+    use crate::evidence::testing;
 
     /// A folder with pictures, a file beside it, and ways that lead there.
     struct Assets(PathBuf);
@@ -287,8 +341,8 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let log = told.clone();
         let loopback = ([127, 0, 0, 1], 0).into();
-        let server = ControllerServer::bind(loopback, &assets.folder(), None, move |verdict, token| {
-            log.lock().unwrap().push(outcome_line(verdict, token));
+        let server = ControllerServer::bind(loopback, &assets.folder(), None, move |verdict, token, jwt| {
+            log.lock().unwrap().push(outcome_line(verdict, token) + &result_line(jwt, Some(&testing::verifier())));
         })
         .await
         .unwrap();
@@ -302,9 +356,17 @@ mod tests {
             let references = loader.load(&list, None, deadline).await.unwrap();
             assert_eq!(references.read[0].picture.width, 8);
         }
-        client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO).await.unwrap();
-        client.report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO).await.unwrap();
-        assert_eq!(*told.lock().unwrap(), ["Success 1234.jpg", "Failure a/b\\u{1b}"]);
+        client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO, None).await.unwrap();
+        client.report(&base, "a/b\u{1b}", "id", Verdict::Failure, Duration::ZERO, None).await.unwrap();
+        let jwt = testing::terms(None).signer.sign(&testing::claims("f00d")).unwrap();
+        let other = "a.b.c";
+        for jwt in [jwt.as_str(), other] {
+            client.report(&base, "1234.jpg", "id", Verdict::Success, Duration::ZERO, Some(jwt)).await.unwrap();
+        }
+        let told = told.lock().unwrap().clone();
+        assert_eq!(told[..2], ["Success 1234.jpg; NOT SIGNED", "Failure a/b\\u{1b}; NOT SIGNED"]);
+        assert_eq!(told[2], "Success 1234.jpg; signed: isOk true, flow f00d, {\"outcome\":\"verified\"}");
+        assert!(told[3].contains("WORTH NOTHING"), "{told:?}");
 
         for outside in OUTSIDE {
             for place in ["list", "assets"] {
@@ -320,7 +382,7 @@ mod tests {
         let public: Url = "https://example.org/cb/".parse().unwrap();
         let answer = list(&assets.folder(), "1234.jpg", Some(&public), None);
         assert_eq!(answer.body(), br#"["https://example.org/cb/assets/1234.jpg"]"#);
-        let error = ControllerServer::bind(([127, 0, 0, 1], 0).into(), Path::new("/no/such"), None, |_, _| {})
+        let error = ControllerServer::bind(([127, 0, 0, 1], 0).into(), Path::new("/no/such"), None, |_, _, _| {})
             .await
             .unwrap_err();
         assert!(error.to_string().contains("/no/such"), "{error}");

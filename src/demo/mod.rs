@@ -107,7 +107,7 @@ pub async fn run(config: Config, out: &Path, room: Option<url::Url>) -> Result<E
     say(&format!("service at {base}, gestures {}", playable.join(", ")));
 
     let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    let controller = ControllerServer::bind(loopback, &references, None, |verdict, token| {
+    let controller = ControllerServer::bind(loopback, &references, None, |verdict, token, _| {
         say(&format!("the controller hears {verdict:?} for {token}"));
     })
     .await?;

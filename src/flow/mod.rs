@@ -7,6 +7,8 @@
 //! | [`timeline`] | what happened when |
 //! | `setup` | what a flow begins with |
 //! | `task` | the owner task: carries out the machine's actions |
+//! | `gathering` | what is kept of it as evidence, where that is wanted |
+//! | `result` | the signed result, where the controller wants it |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
 //! | [`watch`] | the liveness checks: fed here, asked here |
@@ -16,9 +18,11 @@
 
 mod attention;
 mod colours;
+mod gathering;
 pub mod outcome;
 mod pace;
 pub mod registry;
+mod result;
 mod setup;
 pub mod state;
 mod task;

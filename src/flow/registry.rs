@@ -13,6 +13,7 @@ use super::timeline::Moments;
 use super::watch::pictures::PictureStatus;
 use super::watch::status::CheckStatus;
 use crate::debug::probe::FlowProbe;
+use crate::evidence::EvidenceId;
 
 /// Ended flows that `GET /flows/{id}` still knows.
 const ENDED_KEPT: usize = 1000;
@@ -39,6 +40,12 @@ impl fmt::Display for FlowId {
 impl fmt::Debug for FlowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<FlowId> for EvidenceId {
+    fn from(id: FlowId) -> Self {
+        id.to_string().parse().expect("hexadecimal digits make an id")
     }
 }
 
@@ -215,6 +222,11 @@ impl Admission {
     /// The flow's id.
     pub fn id(&self) -> FlowId {
         self.id
+    }
+
+    /// What is told about the flow.
+    pub fn status(&self) -> Option<FlowStatus> {
+        self.flows.status(self.id)
     }
 
     /// Changes what is told about the flow.

@@ -15,8 +15,10 @@ use vision_models::landmarker::TrackerOptions;
 
 use super::attention::Attention;
 use super::colours::Colours;
+use super::gathering::{Gathering, Seen};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
+use super::result;
 use super::setup::{frame_sink, settings};
 use super::state::{Action, Drawn, Event, Machine, Scene, Stage, State};
 use super::verify;
@@ -48,7 +50,7 @@ enum Done {
     Joined(Result<RoomLink, crate::room::RoomError>),
     Matched(Result<bool, Reason>),
     Reported(bool),
-    Inspected(Inspected),
+    Inspected(Box<Inspected>),
     ColoursJudged(Option<Judgement>),
     Left,
 }
@@ -65,6 +67,7 @@ struct Task {
     attention: Arc<Mutex<Attention>>,
     watch: Watch,
     colours: Option<Colours>,
+    gathering: Gathering,
     /// The place in the challenge of the gesture that is asked for.
     asked: Option<usize>,
     /// The last scene, for when only its light changes.
@@ -119,8 +122,11 @@ impl Task {
         });
         let switches = debug.map(|debug| debug.settings());
         let words = Words::new(&services.locales, call.lang.as_deref());
+        let settings = settings(config, &call, switches);
+        let kept = services.keeper.is_some() && call.evidence;
         Self {
-            machine: Machine::new(settings(config, &call, switches), draw, Instant::now()),
+            gathering: Gathering::new(kept, settings.mirror_input),
+            machine: Machine::new(settings, draw, Instant::now()),
             words,
             screen: Some(screen),
             faces: Some(faces),
@@ -194,6 +200,7 @@ impl Task {
                     if let Some(colours) = &mut self.colours {
                         colours.frame(&result);
                     }
+                    self.gathering.note(Seen::Analysed(&result));
                     let inspection = self.watch.analysed(&result);
                     self.inspect(inspection);
                     Event::Analysed(&analysed.insert(result).analysis)
@@ -220,6 +227,7 @@ impl Task {
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();
         tracing::info!(flow = %self.admission.id(), outcome, "flow ended");
+        self.gathering.keep(&self.services, &self.admission).await;
     }
 
     fn carry_out_all(&mut self, actions: Vec<Action>, analysed: Option<&StreamResult>) {
@@ -264,7 +272,7 @@ impl Task {
     /// Looks closely at a frame, where that may wait.
     fn inspect(&mut self, inspection: Option<Inspection>) {
         if let Some(inspection) = inspection {
-            self.work.spawn_blocking(move || Done::Inspected(inspection.run()));
+            self.work.spawn_blocking(move || Done::Inspected(Box::new(inspection.run())));
         }
     }
 
@@ -295,7 +303,8 @@ impl Task {
                 Event::Reported
             }
             Ok(Done::Inspected(inspected)) => {
-                let next = self.watch.inspected(inspected);
+                self.gathering.note(Seen::Inspected(&inspected, &self.watch));
+                let next = self.watch.inspected(*inspected);
                 self.inspect(next);
                 match self.watch.is_same() {
                     Some(same) if matches!(self.machine.state(), State::Resuming(_)) => Event::Confirmed(same),
@@ -332,6 +341,7 @@ impl Task {
                 if gesture.as_ref().map(|(_, index)| *index) != self.asked {
                     self.asked = gesture.as_ref().map(|(_, index)| *index);
                     self.watch.gesture(gesture.as_ref().map(|(gesture, _)| &**gesture));
+                    self.gathering.note(Seen::Asked(gesture.map(|(gesture, _)| gesture)));
                 }
                 self.scene = Some(scene);
                 self.show(analysed.map(|result| result.submitted));
@@ -339,6 +349,7 @@ impl Task {
             Action::TakePicture => {
                 if let Some(result) = analysed {
                     self.pictures.push(result.picture.clone());
+                    self.gathering.note(Seen::Picture(result));
                     let inspection = self.watch.picture_taken(result);
                     self.inspect(inspection);
                 }
@@ -346,11 +357,15 @@ impl Task {
             Action::Begin => {
                 self.pictures.clear();
                 self.watch.begin();
+                self.gathering.note(Seen::Begin);
             }
             // Answered when frames have been looked at.
             Action::Confirm => self.watch.resume(),
             Action::FlashColours => match Colours::begin(Instant::now(), getrandom::fill) {
-                Ok(colours) => self.colours = Some(colours),
+                Ok(colours) => {
+                    self.colours = Some(colours);
+                    self.gathering.note(Seen::Colours);
+                }
                 // The machine goes on when their time is over.
                 Err(e) => tracing::error!("no colours can be drawn: {e}"),
             },
@@ -417,9 +432,11 @@ impl Task {
                 &self.words.outcome(outcome),
             );
         }
+        let checks = || self.watch.statuses(|check| self.machine.finding(check));
+        let jwt = result::sign(&services, self.admission.id(), outcome, checks);
         self.work.spawn(async move {
-            let report =
-                services.controller.report(&call.callback_base_url, &call.token, &id, verdict, retry_for).await;
+            let (base, jwt) = (&call.callback_base_url, jwt.as_deref());
+            let report = services.controller.report(base, &call.token, &id, verdict, retry_for, jwt).await;
             if let Err(e) = &report {
                 tracing::error!(flow = id, "the outcome could not be delivered: {e}");
             }
@@ -432,6 +449,7 @@ impl Task {
         let (room, screen) = (self.room.take(), self.screen.take());
         self.faces = None;
         self.pictures.clear();
+        self.gathering.finish();
         self.admission.release_media();
         let reason = self.machine.outcome().and_then(Outcome::reason).filter(|reason| !reason.is_rejection());
         let failure = self.dots.take().zip(reason);

@@ -303,13 +303,16 @@ mod tests {
 
         for _ in 0..2 {
             client
-                .report(&flow.callback_base_url, &flow.token, "f00d", Verdict::Success, Duration::ZERO)
+                .report(&flow.callback_base_url, &flow.token, "f00d", Verdict::Success, Duration::ZERO, None)
                 .await
                 .unwrap();
         }
         assert!(client.list(&flow.callback_base_url, &flow.token, deadline).await.is_err(), "the picture is gone");
         assert!(
-            client.report(&flow.callback_base_url, "other", "f00d", Verdict::Success, Duration::ZERO).await.is_err()
+            client
+                .report(&flow.callback_base_url, "other", "f00d", Verdict::Success, Duration::ZERO, None)
+                .await
+                .is_err()
         );
     }
 

@@ -23,6 +23,8 @@ pub struct JoinCall {
     pub lang: Option<String>,
     /// The subject is to see no colours flash.
     pub reduced_flash: bool,
+    /// Evidence may be kept, where the service is configured to.
+    pub evidence: bool,
 }
 
 /// Why a request cannot be carried out.
@@ -51,6 +53,7 @@ struct Body {
     lang: Option<String>,
     #[serde(rename = "reducedFlash")]
     reduced_flash: Option<bool>,
+    evidence: Option<bool>,
 }
 
 impl JoinCall {
@@ -81,6 +84,7 @@ impl JoinCall {
             token,
             lang: body.lang.filter(|v| !v.trim().is_empty()),
             reduced_flash: body.reduced_flash.unwrap_or_default(),
+            evidence: body.evidence.unwrap_or(true),
         })
     }
 }
@@ -116,6 +120,7 @@ mod tests {
         let call = JoinCall::parse(&body(|v| v["datastore_base_url"] = "https://ds".into())).unwrap();
         assert!(call.datastore_base_url.is_some() && !call.reduced_flash);
         assert!(JoinCall::parse(&body(|v| v["reducedFlash"] = true.into())).unwrap().reduced_flash);
+        assert!(call.evidence && !JoinCall::parse(&body(|v| v["evidence"] = false.into())).unwrap().evidence);
     }
 
     #[test]

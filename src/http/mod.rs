@@ -6,6 +6,7 @@
 //! | `GET /health` | `health` | tells about the service |
 //! | `POST /face_match` | [`face_match`] | compares two pictures, in the original matcher's format |
 //! | `GET /call/{room}`, `GET /selfie`, `GET /demo` | [`pages`] | the built-in pages; the room's WebSocket is [`crate::room::direct`] |
+//! | `GET /flows/{id}/evidence` | `evidence` | what was kept of one |
 //! | `GET /flows/{id}/stats` and others | [`debug`] | for whoever looks for a fault; switched off by default |
 //! | `GET /ws`, `GET /ws/schema.json` | `frames` | sessions of the [frame door](crate::frame_door) |
 //! | `POST /demo/start` | [`demo`] | verify yourself against a picture that you upload |
@@ -17,6 +18,7 @@ mod auth;
 pub mod body;
 pub mod debug;
 pub mod demo;
+mod evidence;
 pub mod face_match;
 pub(crate) mod flows;
 mod frames;
@@ -65,6 +67,8 @@ pub fn routes(
     let Site { services, face_match, demo, https_port } = site;
     let resources = flows::filter(services.clone())
         .or(health::filter(services.clone()))
+        .unify()
+        .or(evidence::filter(services.clone()))
         .unify()
         .or(debug::filter(services.clone()))
         .unify()

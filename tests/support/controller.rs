@@ -14,7 +14,7 @@ pub struct Call {
     pub verb: String,
     pub token: String,
     pub idempotency_key: Option<String>,
-    pub body_bytes: usize,
+    pub body: Vec<u8>,
 }
 
 /// How it behaves.
@@ -77,7 +77,7 @@ impl TestController {
                                 .get("idempotency-key")
                                 .and_then(|v| v.to_str().ok())
                                 .map(str::to_owned),
-                            body_bytes: body.len(),
+                            body: body.to_vec(),
                         });
                     }
                     let answer = if verb == "list" {

@@ -37,15 +37,17 @@ pub struct Inspection {
 
 /// What was found out.
 pub struct Inspected {
-    pub(super) submitted: Instant,
-    pub(super) appearance: Option<Appearance>,
+    pub(in crate::flow) picture: Arc<dyn Picture>,
+    pub(in crate::flow) face: Face,
+    pub(in crate::flow) submitted: Instant,
+    pub(in crate::flow) appearance: Option<Appearance>,
     pub(super) embedding: Option<Embedding>,
     pub(super) antispoof: Option<f32>,
     pub(super) number: Option<usize>,
 }
 
 /// How good the picture of a face is, and what the face wears.
-pub(super) struct Appearance {
+pub(in crate::flow) struct Appearance {
     pub quality: Quality,
     pub ags: f32,
     pub glasses: Option<Glasses>,
@@ -59,9 +61,9 @@ impl Inspection {
         let embedding = wants.embedding.then(|| engine.embed(picture.clone(), &face, None));
         let embedding = embedding.and_then(|result| known("embedding", result));
         let embedding = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec()));
-        let antispoof = wants.antispoof.then(|| engine.antispoof(picture, &face));
+        let antispoof = wants.antispoof.then(|| engine.antispoof(picture.clone(), &face));
         let antispoof = antispoof.and_then(|result| known("anti-spoof score", result)).flatten();
-        Inspected { submitted, appearance, embedding, antispoof, number }
+        Inspected { picture, face, submitted, appearance, embedding, antispoof, number }
     }
 }
 

@@ -301,6 +301,12 @@ impl Watch {
         }
     }
 
+    /// How live the subject looks so far, 0 to 1, if anybody wants to know.
+    pub fn passive_score(&self) -> Option<f32> {
+        let wanted = self.modes.looks_at(Check::PassiveLiveness);
+        self.finding(Check::PassiveLiveness).filter(|_| wanted)?.score
+    }
+
     /// What a check found so far; none if it is somebody else's.
     fn finding(&self, check: Check) -> Option<Finding> {
         let nothing = Finding { verdict: Verdict::Inconclusive, score: None };

@@ -34,7 +34,7 @@ pub struct Scores {
 }
 
 impl Scores {
-    fn of(Appearance { quality, ags, .. }: &Appearance) -> Self {
+    pub(in crate::flow) fn of(Appearance { quality, ags, .. }: &Appearance) -> Self {
         let digits = |score: f32| (score * 100.0).round() / 100.0;
         let Quality { blur, light, darkness, illumination, specularity } = *quality;
         let quality = Quality {
