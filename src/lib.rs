@@ -38,7 +38,8 @@
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result; not open yet |
-//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt` |
+//! | [`session_video`] | videos of the frame door's sessions: through Redis to a worker that builds them |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt`, `worker` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`token`] | results as signed tokens: signs and verifies them |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
@@ -69,6 +70,7 @@ pub mod memory;
 pub mod outbound;
 pub mod redact;
 pub mod room;
+pub mod session_video;
 pub mod subject;
 pub mod telemetry;
 pub mod token;

@@ -64,6 +64,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let arguments = commands::verify_jwt::Arguments { token, key_file, algorithm, audience, bestshot };
             commands::verify_jwt::run(&arguments, out)?;
         }
+        Command::Worker { config, once, concurrency } => {
+            let arguments = commands::worker::Arguments { config, once, concurrency };
+            runtime()?.block_on(commands::worker::run(arguments))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

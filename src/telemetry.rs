@@ -7,10 +7,25 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{Log, LogFormat};
+use crate::frame_door::settings::LogLevel;
 
 /// Starts logging. `RUST_LOG` has the last word on what is written. A second call changes nothing.
 pub fn init(log: &Log) {
     let default = if log.verbose { "info,vision_service=debug,vision_models=debug" } else { "info" };
+    start(default, log.format);
+}
+
+/// The same by the levels of LUNA PASS's files.
+pub fn init_at(level: LogLevel) {
+    let default = match level {
+        LogLevel::Errors => "error",
+        LogLevel::Information => "info",
+        LogLevel::Debugging => "info,vision_service=debug",
+    };
+    start(default, LogFormat::default());
+}
+
+fn start(default: &str, format: LogFormat) {
     // ort tells about every node that it places, hyper about every connection: not what an operator asked for.
     let default = format!("{default},ort=warn,hyper=warn,h2=warn");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
@@ -18,7 +33,7 @@ pub fn init(log: &Log) {
     let layer =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Fails only when a subscriber is set already, as in tests.
-    let _ = match log.format {
+    let _ = match format {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
     };

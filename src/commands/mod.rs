@@ -6,3 +6,4 @@ pub mod controller;
 pub mod models;
 pub mod pipelines;
 pub mod verify_jwt;
+pub mod worker;
