@@ -16,6 +16,8 @@ mod room_direct;
 mod room_mediasoup;
 mod room_mediasoup_network;
 mod room_server;
+mod session_video;
+mod session_video_failures;
 mod support;
 mod verification;
 mod verification_mediasoup;
