@@ -176,7 +176,7 @@ async fn what_fails_is_tried_again_and_recorded() {
     let tried = studio.folder.0.join("tried");
     let worker = studio.work(&format!(
         "[WORKER]\nattempts = 3\nretryDelay = 0.05\ntimeout = 2\n[WORKER.TASKS]\n\
-         failing = ['sh', '-c', 'echo x >> \"$0\"; exit 7', {tried:?}]\nslow = 'sleep 60'\nmissing = '/no/such/program'"
+         failing = ['sh', '-c', 'echo x >> \"$0\"; exit 7', {tried:?}]\nslow = ['sh', '-c', 'exec sleep 60']\nmissing = '/no/such/program'"
     ));
     for (session, attempts, reason) in [
         (failing, "3", "the command of the task failing failed: exit status: 7"),

@@ -10,10 +10,11 @@ use vision_service::session_video::queue::{Address, Claim, Job, Queue};
 use vision_service::session_video::recorder::Recorder;
 
 use crate::support::redis_server::PASSWORD;
+use crate::support::serial;
 use crate::support::studio::{Film, LIMIT, QUEUE, Studio, key, ms, output, picture, until};
 
 /// Takes an encoder seconds.
-const LONG: u64 = 400;
+const LONG: u64 = 160;
 const H265: &str = "[LUNA_PASS_VIDEO]\ncodec = 'H265'\n[WORKER]\nlease = 2\nretryDelay = 0";
 
 fn frame(number: u64) -> Bytes {
@@ -37,6 +38,7 @@ fn is_whole(studio: &Studio, session: SessionId, frames: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_job_of_a_killed_worker_is_done_by_another() {
+    let _turn = serial().await;
     let studio = Studio::open("killed-worker").await;
     let session = long_session(&studio).await;
     let mut first = studio.work(H265);
@@ -73,6 +75,7 @@ async fn a_redis_that_is_started_again_loses_no_frame() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_is_started_again_loses_no_job() {
+    let _turn = serial().await;
     let mut studio = Studio::open("restart-job").await;
     let session = long_session(&studio).await;
     let worker = studio.work(H265);
@@ -192,6 +195,7 @@ async fn recorder_of(settings: &VideoRedis, session: SessionId, number: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_stopped_finishes_its_job() {
+    let _turn = serial().await;
     let studio = Studio::open("stopped").await;
     let session = long_session(&studio).await;
     let mut worker = studio.work(H265);
@@ -199,7 +203,7 @@ async fn a_worker_that_is_stopped_finishes_its_job() {
     worker.terminate();
     until("the worker ends", async || worker.ended().is_some()).await;
     assert_eq!(worker.ended(), Some(true), "{}", worker.log());
-    assert_eq!(studio.record(session).await["state"], "built");
+    assert_eq!(studio.record(session).await["state"], "built", "{}", worker.log());
     is_whole(&studio, session, LONG);
 }
 

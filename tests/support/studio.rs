@@ -18,7 +18,7 @@ use super::child::{Running, program};
 use super::redis_server::RedisServer;
 
 /// Longer than anything here takes on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(30);
 pub const QUEUE: &str = "videos of tests";
 
 pub fn ms(milliseconds: u64) -> Duration {
@@ -128,7 +128,7 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + LIMIT;
     while !condition().await {
         assert!(Instant::now() < end, "it does not come to this: {what}");
-        tokio::time::sleep(ms(5)).await;
+        tokio::time::sleep(ms(10)).await;
     }
 }
 
@@ -159,6 +159,9 @@ impl Film {
         let sink = pipeline.by_name("sink").unwrap().downcast::<gst_app::AppSink>().unwrap();
         pipeline.set_state(gst::State::Playing).unwrap();
         let mut film = Self { codec: String::new(), size: (0, 0), times: Vec::new(), pictures: Vec::new() };
+        let (played, ..) = pipeline.state(gst::ClockTime::from_seconds(20));
+        played.unwrap();
+        let duration = pipeline.query_duration::<gst::ClockTime>().unwrap();
         while let Some(sample) = sink.try_pull_sample(gst::ClockTime::from_seconds(20)) {
             let info = gst_video::VideoInfo::from_caps(sample.caps().unwrap()).unwrap();
             film.size = (info.width(), info.height());
@@ -170,11 +173,11 @@ impl Film {
             film.pictures.push(RgbImage::from_fn(info.width(), info.height(), picture));
         }
         assert!(sink.is_eos(), "{} does not come to its end", path.display());
-        film.times.push(pipeline.query_duration::<gst::ClockTime>().unwrap().mseconds());
+        film.times.push(duration.mseconds());
         let elements = pipeline.iterate_recurse().into_iter().flatten();
-        let decoder = elements.into_iter().find(|element| {
-            element.factory().is_some_and(|factory| factory.has_type(gst::ElementFactoryType::DECODER))
-        });
+        let is_decoder = |name: &str| name == "vp9dec" || name.starts_with("avdec_");
+        let decoder =
+            elements.into_iter().find(|element| element.factory().is_some_and(|factory| is_decoder(&factory.name())));
         let caps = decoder.unwrap().static_pad("sink").unwrap().current_caps().unwrap();
         film.codec = caps.structure(0).unwrap().name().to_string();
         pipeline.set_state(gst::State::Null).unwrap();
