@@ -19,8 +19,8 @@ pub const LONGEST_SIDE: usize = 1920;
 pub const SHORTEST_SIDE: usize = 64;
 /// Decoded pictures that wait for the encoder.
 const WAITING_BYTES: u64 = 32 << 20;
-/// How long the last picture is shown when there is no other to go by.
-const ALONE: Duration = Duration::from_millis(200);
+/// How long the last picture is shown: one of the rate that the pipelines name.
+const LAST: Duration = Duration::from_millis(100);
 /// Two pictures are never at the same time.
 const LEAST_GAP: Duration = Duration::from_millis(1);
 /// Between two looks at what waits.
@@ -138,8 +138,6 @@ pub struct Film {
     held: Option<(Duration, RgbPicture)>,
     /// Of the first picture.
     begin: Option<Duration>,
-    /// Between the last two pictures.
-    gap: Duration,
     video: Video,
 }
 
@@ -149,7 +147,7 @@ impl Film {
         let video = Video { pictures: 0, left_out: 0, width: 0, height: 0, duration: Duration::ZERO };
         let deadline = Instant::now() + timeout;
         let file = file.to_owned();
-        Self { codec, file, timeout, deadline, stream: None, held: None, begin: None, gap: ALONE, video }
+        Self { codec, file, timeout, deadline, stream: None, held: None, begin: None, video }
     }
 
     /// The next frame: a picture file, and its time on the session's clock. One that is no picture is only counted.
@@ -168,12 +166,11 @@ impl Film {
             return Ok(());
         };
         let at = at.max(before + LEAST_GAP);
-        self.gap = at - before;
         self.held = Some((at, picture));
-        self.write(before, held)
+        self.write(before, at - before, held)
     }
 
-    fn write(&mut self, at: Duration, picture: RgbPicture) -> Result<(), BuildError> {
+    fn write(&mut self, at: Duration, shown: Duration, picture: RgbPicture) -> Result<(), BuildError> {
         let stream = match &mut self.stream {
             Some(stream) => stream,
             none => {
@@ -182,10 +179,10 @@ impl Film {
                 none.insert(Stream::open(self.codec, &self.file, size)?)
             }
         };
-        self.video.duration = at + self.gap;
+        self.video.duration = at + shown;
         stream
             .wait_for_room(self.deadline)
-            .and_then(|()| stream.push(at, self.gap, picture))
+            .and_then(|()| stream.push(at, shown, picture))
             .map_err(|fault| fault.told(self.codec, self.timeout))
     }
 
@@ -195,7 +192,7 @@ impl Film {
     /// [`BuildError`]: there is no file.
     pub fn finish(mut self) -> Result<Video, BuildError> {
         match self.held.take() {
-            Some((at, picture)) => self.write(at, picture)?,
+            Some((at, picture)) => self.write(at, LAST, picture)?,
             None => return Err(BuildError::NoPicture(self.video.left_out)),
         }
         if let Some(stream) = &self.stream {
