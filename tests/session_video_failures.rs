@@ -23,7 +23,8 @@ fn frame(number: u64) -> Bytes {
 
 async fn long_session(studio: &Studio) -> SessionId {
     let (recorder, session) = (studio.recorder(), SessionId::random().unwrap());
-    (0..LONG).for_each(|number| recorder.frame(session, ms(number * 100), frame(number)));
+    let files: Vec<Bytes> = (0..8).map(frame).collect();
+    (0..LONG).for_each(|number| recorder.frame(session, ms(number * 100), files[number as usize % 8].clone()));
     recorder.ended(session, true);
     recorder.close(LIMIT).await;
     session
