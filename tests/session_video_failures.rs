@@ -222,7 +222,7 @@ async fn a_worker_waits_for_redis_and_says_so_without_the_password() {
     let mut worker = crate::support::child::Running::start(command);
     until("it is said", async || worker.log().contains("cannot be reached, trying again")).await;
     studio.redis.start_again().await;
-    studio.until_state(session, "built").await;
+    until("it is built", async || worker.log().contains("video built")).await;
     worker.terminate();
     until("the worker ends", async || worker.ended().is_some()).await;
     let log = worker.log();
@@ -230,4 +230,25 @@ async fn a_worker_waits_for_redis_and_says_so_without_the_password() {
     for secret in [PASSWORD, "p%40ss", &session.to_string()] {
         assert!(!log.contains(secret) && !said.contains(secret), "{secret} is in the log:\n{log}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_go_on_when_redis_lets_them_in_again() {
+    let studio = Studio::open("password").await;
+    let mut inside = redis::Client::open(studio.redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    let mut password = async |password: &str| {
+        let mut call = redis::cmd("CONFIG");
+        call.arg("SET").arg("requirepass").arg(password);
+        call.query_async::<()>(&mut inside).await.unwrap();
+    };
+    password("another").await;
+    let (recorder, session) = (studio.recorder(), SessionId::random().unwrap());
+    recorder.frame(session, ms(0), frame(0));
+    recorder.ended(session, true);
+    let worker = studio.work("");
+    until("it is said", async || worker.log().contains("cannot be reached")).await;
+    tokio::time::sleep(ms(300)).await;
+    password(PASSWORD).await;
+    until("it is built", async || worker.log().contains("video built")).await;
+    recorder.close(LIMIT).await;
 }

@@ -214,9 +214,10 @@ impl Queue {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A server that does not answer may be one that is gone without a word: the next attempt gets a new connection.
+    /// After an error the next attempt gets a new connection: the manager itself begins one only after some errors, not when a
+    /// server was still loading its data, or is gone without a word.
     fn mind<T>(&self, answer: Result<T, RedisError>) -> Result<T, RedisError> {
-        if answer.as_ref().is_err_and(RedisError::is_timeout)
+        if answer.is_err()
             && let Ok(fresh) = connect(&self.address)
         {
             *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = fresh;

@@ -182,7 +182,7 @@ mod tests {
         let text = "[LUNA_PASS_VIDEO]\ncodec = \"h265\"\npath = \"/videos\"\nlogLevel = 2\n\
             [REDIS]\nconnectionString = \"redis://:secret@redis:7000/1\"\nqueueName = \"q\"\n\
             [WORKER]\nattempts = 2\nretryDelay = \"1m\"\ntimeout = 60\nlease = \"5s\"\n\
-            [worker.tasks]\nupload.run = \"sh -c 'cp \\\"$0\\\" /mnt'\"\nsend = [\"/bin/send it\", \"--now\"]";
+            [WORKER.tasks]\nupload.run = \"sh -c 'cp \\\"$0\\\" /mnt'\"\nsend = [\"/bin/send it\", \"--now\"]";
         let Loaded { settings, warnings } = Settings::read(text).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         assert!(!format!("{settings:?}").contains("secret"));
