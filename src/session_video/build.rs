@@ -1,8 +1,8 @@
 //! Frames in, one video file out. Blocks; for a thread that may.
 //!
 //! The first picture decides on the size; others are scaled and get borders. Times are those of the frames, from the first
-//! on; each is shown until the next. What is no picture is left out and counted. At most [`WAITING_BYTES`] of decoded pictures, and
-//! one more, wait for the encoder. The file has another name until it is complete.
+//! on; each is shown until the next. What is no picture is left out and counted. At most 32 MiB of decoded pictures, and one
+//! more, wait for the encoder. The file has another name until it is complete.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

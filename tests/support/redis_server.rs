@@ -46,6 +46,8 @@ impl RedisServer {
     pub async fn start_again(&mut self) {
         let mut command = Command::new("sh");
         command.args(["-c", WATCHER, "sh", "redis-server", "--bind", "127.0.0.1", "--port", &self.port.to_string()]);
+        // every second, a busy disk would lose what was confirmed before a kill
+        command.args(["--appendfsync", "always"]);
         command.args(["--appendonly", "yes", "--save", "", "--requirepass", PASSWORD, "--dir"]).arg(&self.folder.0);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().unwrap());
