@@ -52,10 +52,12 @@ $sudo apt-get -q update
 # shellcheck disable=SC2086 # one word per package
 $sudo apt-get -q -y -o DPkg::Lock::Timeout=600 install --no-install-recommends $missing
 
-# The tests start a TURN server of their own; Debian's package also brings it up as a service of the machine.
-case " $missing" in
-    *" coturn "*)
-        if command -v systemctl >/dev/null; then $sudo systemctl disable --quiet coturn; fi
-        if [ -d /run/systemd/system ]; then $sudo systemctl stop coturn; fi
-        ;;
-esac
+# The tests start these servers of their own; Debian's packages also bring them up as services of the machine.
+for service in coturn redis-server; do
+    case " $missing" in
+        *" $service "*)
+            if command -v systemctl >/dev/null; then $sudo systemctl disable --quiet "$service"; fi
+            if [ -d /run/systemd/system ]; then $sudo systemctl stop "$service"; fi
+            ;;
+    esac
+done

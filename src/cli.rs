@@ -156,6 +156,21 @@ pub enum Command {
         #[arg(long, default_value = "HS256")]
         algorithm: Algorithm,
     },
+    /// Make videos of the frame door's sessions, whose frames are in Redis, until SIGTERM or Ctrl-C.
+    ///
+    /// Any number of workers can share a queue. One that is stopped finishes its job; the job of one that is killed is taken by
+    /// another.
+    Worker {
+        /// File with its settings, such as lunapassvideo.config.toml.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// End when no job is due.
+        #[arg(long)]
+        once: bool,
+        /// Jobs at a time; each takes a core.
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=64))]
+        concurrency: usize,
+    },
 }
 
 /// Where settings come from; the first that says something decides: --set, environment, .env, --config, default.

@@ -38,7 +38,8 @@
 //! | [`debug`] | statistics, graphs and pictures of running flows, when they are switched on |
 //! | [`subject`], [`demo`] | a simulated subject, and the demo that uses it |
 //! | [`frame_door`] | the other way in: pictures over a WebSocket, a signed result |
-//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt`, `verify-evidence` |
+//! | [`session_video`] | videos of the frame door's sessions: through Redis to a worker that builds them |
+//! | [`commands`] | the other subcommands: `analyze`, `match`, `models`, `pipelines`, `controller`, `verify-jwt`, `verify-evidence`, `worker` |
 //! | [`memory`], [`environment`] | how the allocator and the libraries are set up |
 //! | [`evidence`] | what was seen of flows and sessions, kept for reviewers where that is configured |
 //! | [`token`], [`signing`] | results as signed tokens: signs and verifies them; in the service's name |
@@ -71,6 +72,7 @@ pub mod memory;
 pub mod outbound;
 pub mod redact;
 pub mod room;
+pub mod session_video;
 pub mod signing;
 pub mod subject;
 pub mod telemetry;

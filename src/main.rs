@@ -68,6 +68,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let arguments = commands::verify_evidence::Arguments { folder, key_file, algorithm };
             commands::verify_evidence::run(&arguments, out)?;
         }
+        Command::Worker { config, once, concurrency } => {
+            let arguments = commands::worker::Arguments { config, once, concurrency };
+            runtime()?.block_on(commands::worker::run(arguments))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -12,12 +12,26 @@ use crate::frame_door::settings::LogLevel;
 /// Starts logging. `RUST_LOG` has the last word on what is written. `frame_door`: what its own file says of its part. A second
 /// call changes nothing.
 pub fn init(log: &Log, frame_door: Option<LogLevel>) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives(log, frame_door)));
+    start(&directives(log, frame_door), log.format);
+}
+
+/// The same by the levels of LUNA PASS's files, for a program that has nothing else.
+pub fn init_at(level: LogLevel) {
+    let default = match level {
+        LogLevel::Errors => "error",
+        LogLevel::Information => "info",
+        LogLevel::Debugging => "info,vision_service=debug",
+    };
+    start(default, LogFormat::default());
+}
+
+fn start(directives: &str, format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(directives));
     let registry = tracing_subscriber::registry().with(filter);
     let layer =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     // Fails only when a subscriber is set already, as in tests.
-    let _ = match log.format {
+    let _ = match format {
         LogFormat::Text => registry.with(layer.with_target(false)).try_init(),
         LogFormat::Json => registry.with(layer.json()).try_init(),
     };

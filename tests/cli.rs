@@ -22,7 +22,9 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command() {
     let help = text(&run(&["--help"]).stdout);
-    for command in ["serve", "demo", "controller", "models", "config", "analyze", "pipelines", "match", "verify-jwt"] {
+    for command in
+        ["serve", "demo", "controller", "models", "config", "analyze", "pipelines", "match", "verify-jwt", "worker"]
+    {
         assert!(help.contains(&format!("  {command} ")), "{command} is missing in {help}");
     }
 }

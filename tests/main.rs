@@ -20,6 +20,8 @@ mod room_mediasoup_network;
 mod room_server;
 mod selfie;
 mod selfie_page;
+mod session_video;
+mod session_video_failures;
 mod support;
 mod verification;
 mod verification_mediasoup;

@@ -190,6 +190,23 @@ fn a_session_is_recorded_side_by_side() {
 }
 
 #[test]
+fn pictures_of_a_session_become_a_file() {
+    let scratch = Scratch::new("session-video");
+    for (codec, name) in [("h264", "h264"), ("h265", "hevc"), ("vp9", "vp9")] {
+        let video = scratch.0.join(codec);
+        let location = format!("file.location={}", video.display());
+        launch(&[&format!("session-video-{codec}"), "--set", "camera.num-buffers=20", "--set", &location]);
+        let probe = Command::new("ffprobe")
+            .args(["-v", "error", "-count_frames", "-show_entries", "stream=codec_name,width,height,nb_read_frames"])
+            .args(["-of", "csv=p=0"])
+            .arg(&video)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&probe.stdout).trim(), format!("{name},640,480,20"));
+    }
+}
+
+#[test]
 fn branches_are_printed_with_their_ends() {
     let scratch = Scratch::new("branches");
     for codec in ["vp8", "h264"] {

@@ -7,3 +7,4 @@ pub mod models;
 pub mod pipelines;
 pub mod verify_evidence;
 pub mod verify_jwt;
+pub mod worker;

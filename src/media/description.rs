@@ -30,6 +30,9 @@ descriptions!(
     "record-session",
     "send-h264",
     "send-vp8",
+    "session-video-h264",
+    "session-video-h265",
+    "session-video-vp9",
     "subject-view",
 );
 

@@ -12,9 +12,11 @@ pub mod lit;
 pub mod mediasoup;
 pub mod process;
 pub mod random;
+pub mod redis_server;
 pub mod relay;
 pub mod room_server;
 pub mod service;
+pub mod studio;
 pub mod turn_server;
 pub mod udp_forwarder;
 

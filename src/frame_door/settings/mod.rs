@@ -5,8 +5,8 @@
 //! has the manual's default. A key that nobody knows is a warning, because a file may be of another version; a value that cannot
 //! be used is an error, and all errors are told at once.
 
-mod reader;
-mod value;
+pub(crate) mod reader;
+pub(crate) mod value;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -169,6 +169,8 @@ impl Settings {
     pub fn read(text: &str) -> Result<Loaded, SettingsError> {
         let mut file = Reader::new(text.parse()?);
         file.ignore("FACEENGINE", "the networks are those of `vision-service models`");
+        // one file may serve the service and the worker
+        crate::session_video::settings::SECTIONS.iter().for_each(|section| file.leave(section));
         let general = file.section(&["LUNA_PASS"]);
         let jwt = file.section(&["LUNA_PASS", "JWT"]);
         let liveness = file.section(&["LIVENESS"]);

@@ -39,6 +39,12 @@ impl Reader {
         }
     }
 
+    /// A section that is another program's.
+    pub fn leave(&mut self, name: &str) {
+        let section = self.section(&[name]);
+        self.used.insert(section.0);
+    }
+
     /// A section by its headings.
     pub fn section(&self, path: &[&str]) -> Section {
         let mut table = Some(&self.file);
@@ -63,6 +69,22 @@ impl Reader {
         let name = path.join(".");
         self.used.insert(path);
         read.map_err(|expected| self.errors.push(format!("{name} has to be {expected}"))).ok()
+    }
+
+    /// Every value of a section by its name, which may have dots in it. Those that cannot be used are left out, as errors.
+    pub fn all<T: FromValue>(&mut self, section: &Section) -> Vec<(String, T)> {
+        let table = section.0.iter().try_fold(&self.file, |table, name| table.get(name)?.as_table());
+        let mut values = Vec::new();
+        table.into_iter().for_each(|table| flatten(table, &mut Vec::new(), &mut values));
+        let read = values.into_iter().filter_map(|(path, value)| {
+            let name = path.join(".");
+            let whole: Vec<_> = section.0.iter().cloned().chain(path).collect();
+            let read = T::from_value(&value);
+            let read = read.map_err(|expected| self.errors.push(format!("{} has to be {expected}", whole.join("."))));
+            self.used.insert(whole);
+            Some((name, read.ok()?))
+        });
+        read.collect()
     }
 
     /// A text that has to be there.
@@ -110,6 +132,17 @@ impl Reader {
         }
         unknown(&file, &mut Vec::new(), &used, &mut ignored);
         Ok(ignored)
+    }
+}
+
+fn flatten(table: &Table, path: &mut Vec<String>, values: &mut Vec<(Vec<String>, Value)>) {
+    for (key, value) in table {
+        path.push(key.clone());
+        match value {
+            Value::Table(inner) => flatten(inner, path, values),
+            value => values.push((path.clone(), value.clone())),
+        }
+        path.pop();
     }
 }
 
