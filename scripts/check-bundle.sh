@@ -60,6 +60,11 @@ stayed_inside() {
 }
 
 # ---- in a chroot, watched
+for bait in 'exec 3<>/dev/tcp/192.0.2.1/80' 'exec 3<>/dev/udp/2001:db8::1/123' 'getent hosts vision-service.example'; do
+    if (inside bait bash -c "($bait) 2>/dev/null || true") 2>"$work/bait.txt"; then failed "the watch does not see '$bait'"; fi
+    grep -q 'bait tried to reach the network' "$work/bait.txt" || failed "$(cat "$work/bait.txt")"
+done
+passed "the watch sees who connects, sends and looks up names"
 inside install sh /media/bundle/install.sh redis-server coturn
 passed "install.sh: $(grep -c '^Setting up ' "$work/install.log") packages"
 inside models vision-service models
@@ -70,6 +75,17 @@ inside elements sh -c 'gst-inspect-1.0 vision && gst-inspect-1.0 webrtcbin && gs
 passed "GStreamer knows the service's elements"
 inside demo vision-service demo --out /tmp/demo
 passed "a whole verification inside (vision-service demo): $(grep -i verified "$work/demo.log" | tail -n 1)"
+# shellcheck disable=SC2016 # for the inner shell
+inside serve bash -c '
+    vision-service serve --config /etc/vision-service/vision.toml &
+    for _ in $(seq 120); do
+        sleep 0.5
+        (exec 3<>/dev/tcp/127.0.0.1/5000 && printf "GET /health HTTP/1.0\r\n\r\n" >&3 && timeout 5 cat <&3) 2>/dev/null | grep "\"status\":\"ok\"" && break
+    done
+    kill -TERM $! && wait $!
+'
+grep -q '^{"status":"ok"' "$work/serve.log" || failed "no health: $(tail -n 40 "$work/serve.log")"
+passed "serve is healthy, and ends on SIGTERM"
 passed "nobody asked for an address beyond loopback; $(cat "$work"/*.trace | wc -l) calls were looked at"
 
 # ---- booted
@@ -100,7 +116,14 @@ journalctl --no-pager -u vision-service -p warning --output cat | grep -i 'denie
 sed -e 's|^ExecStart=.*|ExecStart=/usr/bin/vision-service demo --out /tmp/demo|' -e 's|^Restart=.*|Type=oneshot|' \
     /usr/lib/systemd/system/vision-service.service >/run/systemd/system/vision-demo.service
 systemctl daemon-reload
-systemctl start vision-demo || { journalctl --no-pager -u vision-demo; failed "the demo in the unit's sandbox"; }
+systemctl start --no-block vision-demo
+compiles=
+while systemctl is-active vision-demo | grep -q activating; do
+    grep -qs orcexec "/proc/$(systemctl show --property MainPID --value vision-demo)/maps" && compiles=yes
+    sleep 0.2
+done
+[ "$(systemctl show --property Result --value vision-demo)" = success ] || { journalctl --no-pager -u vision-demo; failed "the demo in the unit's sandbox"; }
+[ -n "$compiles" ] || failed "GStreamer's compiler for loops over pixels (orc) does not work in the sandbox"
 passed "a whole verification in the unit's sandbox: $(journalctl --no-pager --output cat -u vision-demo | grep -i verified | tail -n 1)"
 systemctl stop vision-service || failed "it does not stop"
 [ "$(systemctl show --property Result --value vision-service)" = success ] || failed "SIGTERM ends it badly"
@@ -109,6 +132,32 @@ for unit in vision-service vision-worker; do
     systemd-analyze verify --man=no "$unit.service" 2>&1 | grep vision && failed "systemd-analyze verify $unit"
 done
 passed "systemd-analyze verify finds nothing"
+# The drop-ins that can be tried without a GPU: HTTPS on 443 with a key that only root can read.
+install -D -t /etc/systemd/system/vision-service.service.d /usr/share/vision-service/drop-ins/{tls,low-port}.conf
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -days 1 \
+    -keyout /etc/vision-service/tls.key -out /etc/vision-service/tls.crt 2>/tmp/openssl.log || failed "$(cat /tmp/openssl.log)"
+chmod 600 /etc/vision-service/tls.key
+echo PORT=443 >>/etc/vision-service/environment
+systemctl daemon-reload && systemctl start vision-service
+secure() { (printf 'GET /health HTTP/1.0\r\n\r\n'; sleep 1) | openssl s_client -quiet -connect 127.0.0.1:443 2>/dev/null; }
+for _ in $(seq 60); do secure | grep -q '"status":"ok"' && break; sleep 0.5; done
+secure | grep -q '"status":"ok"' || failed "no HTTPS on 443"
+passed "tls.conf and low-port.conf: HTTPS on 443, PORT out of the environment file"
+systemctl stop vision-service
+rm -r /etc/systemd/system/vision-service.service.d /etc/vision-service/tls.* && sed -i '/^PORT=/d' /etc/vision-service/environment
+systemctl daemon-reload
+if vision-service help worker >/dev/null 2>&1; then
+    printf '[REDIS]\nconnectionString = "redis://127.0.0.1:6379"\n' >/etc/vision-service/lunapassvideo.config.toml
+    chgrp vision-service /etc/vision-service/lunapassvideo.config.toml && chmod 640 /etc/vision-service/lunapassvideo.config.toml
+    systemctl start redis-server vision-worker && sleep 5
+    systemctl is-active --quiet vision-worker || failed "vision-worker does not stay up"
+    systemctl stop vision-worker
+    [ "$(systemctl show --property Result --value vision-worker)" = success ] || failed "SIGTERM ends the worker badly"
+    rm /etc/vision-service/lunapassvideo.config.toml
+    passed "vision-worker with redis-server starts, and stops on SIGTERM"
+else
+    echo "SKIPPED: vision-worker (this program has no worker)"
+fi
 # Settings stay over an update, an update starts again what was running.
 systemctl start vision-service && healthy || failed "it does not start again"
 echo '# ours' >>/etc/vision-service/vision.toml
