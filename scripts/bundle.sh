@@ -70,7 +70,7 @@ Description: verifies in a WebRTC video call that a person is live and who they 
  The service, its GStreamer elements and the networks that it sees with.
 END
 printf '/etc/vision-service/%s\n' environment vision.toml >"$package/DEBIAN/conffiles"
-install -m 755 -t "$package/DEBIAN" deploy/systemd/package/*
+install -m 755 -t "$package/DEBIAN" deploy/bundle/package/*
 (cd "$package" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
 
 step 2 "Packing it"
@@ -105,7 +105,7 @@ unset APT_CONFIG
 # ---- the bundle
 step 4 "Writing the index and the checksums"
 (cd "$bundle/packages" && dpkg-scanpackages --multiversion . 2>/dev/null | gzip -9n >Packages.gz)
-sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/" deploy/systemd/install.sh >"$bundle/install.sh"
+sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/" deploy/bundle/install.sh >"$bundle/install.sh"
 chmod 755 "$bundle/install.sh"
 install -m 644 -t "$bundle" LICENSE docs/offline.md
 (cd "$bundle" && find . -type f ! -name SHA256SUMS -printf '%P\0' | sort -z | xargs -0 sha256sum >SHA256SUMS)
