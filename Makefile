@@ -15,7 +15,7 @@ CLIP ?= $(firstword $(wildcard ../shared/assets/lp_d12.mp4) assets/demo/astronau
 .DEFAULT_GOAL := help
 # One apt and one cargo at a time; each of them is parallel inside.
 .NOTPARALLEL:
-.PHONY: help setup setup-test models build demo run test test-python test-long check-container lint bench evaluate clean
+.PHONY: help setup setup-test models build demo run test test-python test-long check-container bundle check-bundle lint bench evaluate clean
 
 help: ## this list
 	@echo "vision-service: verifies in a WebRTC call that a person is live and is who they claim to be"
@@ -49,19 +49,27 @@ test: setup-test models test-python ## every test (what needs hours is test-long
 test-python:
 	@"$(PYTHON)" -B -m unittest discover -s models/setup/tests -t models/setup
 
-test-long: setup-test models check-container ## the tests that need hours, and the container images
+test-long: setup-test models check-container check-bundle ## the tests that need hours, the container images and the bundle
 	$(CARGO) test --workspace --release $(LOCKED) -- --ignored --nocapture
 
 check-container: setup models ## build both container images without a Docker engine, start them, look at them (as root)
 	scripts/check-container.sh
 
-lint: setup ## format, clippy, documentation, Dockerfiles, licences and sources of the dependencies
+bundle: build models ## everything for an installation without a network, in one tar (docs/offline.md)
+	@scripts/bundle.sh "$(dir $(BINARY))"
+
+check-bundle: bundle ## install the bundle on a minimal Debian without a network, use it there (as root)
+	scripts/check-bundle.sh
+
+lint: setup ## format, clippy, documentation, Dockerfiles, units, licences and sources of the dependencies
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(LOCKED)
 	@scripts/debian-packages.sh models
 	scripts/lint-tools.sh cargo-deny
 	scripts/lint-tools.sh hadolint
+	@scripts/debian-packages.sh units
+	scripts/check-units.sh
 
 bench: build models setup-test ## print the figures of docs/performance.md (CLIP=FILE is what the subjects send)
 	$(CARGO) run --release -p vision-models --example bench $(LOCKED)

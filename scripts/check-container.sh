@@ -13,9 +13,8 @@ port=${CHECK_PORT:-5599}
 [ "$(id -u)" -eq 0 ] || { echo "buildah's chroots and a read-only root need root: run this as root" >&2; exit 1; }
 scripts/debian-packages.sh check-container
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/vision-service/container-check
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/vision-container.XXXXXX")
-mkdir -p "$cache" "$work/tmp"
+mkdir "$work/tmp"
 export TMPDIR=$work/tmp BUILDAH_ISOLATION=chroot
 build() { buildah --root "$work/storage" --runroot "$work/run" --storage-driver vfs "$@"; }
 runner=
@@ -29,22 +28,9 @@ passed() { echo "ok: $*"; }
 failed() { echo "FAILED: $*" >&2; exit 1; }
 
 # ---- stand-ins for the base images
-suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
-if [ ! -e "$cache/$suite-slim.tar" ]; then
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$work/base" >"$work/debootstrap.log" \
-        || { tail -n 20 "$work/debootstrap.log" >&2; failed "debootstrap makes no base"; }
-    rm -rf "$work/base/var/cache/apt/archives/"*.deb "$work/base/var/lib/apt/lists/"*
-    # As in Debian's own slim images: dpkg does not wait for the disk, and leaves documentation out.
-    printf '%s\n' force-unsafe-io path-exclude=/usr/share/doc/\* path-exclude=/usr/share/man/\* \
-        path-exclude=/usr/share/info/\* path-exclude=/usr/share/locale/\* >"$work/base/etc/dpkg/dpkg.cfg.d/slim"
-    rm -rf "$work/base/usr/share/"{doc,man,info,locale}
-    # What this machine trusts.
-    cp /etc/ssl/certs/ca-certificates.crt "$work/base/etc/ssl/certs/ca-certificates.crt"
-    tar -C "$work/base" -cf "$cache/$suite-slim.tar.part" . && mv "$cache/$suite-slim.tar.part" "$cache/$suite-slim.tar"
-    rm -rf "$work/base"
-fi
+base=$(scripts/debian-base.sh) || failed "there is no base"
 container=$(build from scratch)
-build add --quiet "$container" "$cache/$suite-slim.tar" / >/dev/null
+build add --quiet "$container" "$base" / >/dev/null
 build commit --quiet "$container" stand-in-debian >/dev/null
 rust=$(rustc --print sysroot)
 build copy --quiet "$container" "$rust/bin" /usr/local/rust/bin >/dev/null
