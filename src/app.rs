@@ -154,12 +154,12 @@ impl Services {
             (None, None) => return Err(AppError::NoMatcher),
         };
         let stop = CancellationToken::new();
-        let frame_door = FrameDoor::open(door, &c.frame_door, engine.clone(), stop.child_token())?;
         let keeper = match (&c.evidence, &c.signing) {
             (None, _) => None,
             (Some(evidence), Some(settings)) => Some(Keeper::open(evidence, signing::open(settings)?)?),
             (Some(_), None) => return Err(KeepError::Unsigned.into()),
         };
+        let frame_door = FrameDoor::open(door, &c.frame_door, engine.clone(), keeper.clone(), stop.child_token())?;
         let signing = c.signing.as_ref().filter(|_| c.callbacks.jwt).map(Signing::open).transpose()?;
         Ok(Arc::new(Self {
             frame_door,
@@ -197,6 +197,9 @@ impl Services {
         self.tasks.close();
         if tokio::time::timeout(self.config.flow.shutdown_limit, self.tasks.wait()).await.is_err() {
             tracing::error!(flows = self.tasks.len(), "flows did not end within SHUTDOWN_LIMIT; stopping all the same");
+        }
+        if let Some(door) = &self.frame_door {
+            door.close(self.config.flow.shutdown_limit).await;
         }
         if let Some(keeper) = &self.keeper {
             keeper.finish(self.config.flow.shutdown_limit).await;

@@ -17,6 +17,7 @@ use vision_service::token::{Algorithm, Claims, Verifier};
 use crate::support::assets::{Scratch, asset};
 use crate::support::frame_client::{FrameClient, Said, frames_of};
 use crate::support::service::{self, TestService};
+use crate::support::studio::{Film, QUEUE, Studio};
 
 const KEY: &str = "a key of thirty-two bytes or more";
 /// A person who looks at the camera for as long as a session takes.
@@ -476,5 +477,77 @@ async fn file_logger_keeps_every_picture_and_its_estimates() {
     assert_eq!(std::fs::read(kept.join("000002.png")).unwrap(), picture);
     let estimates: Value = serde_json::from_slice(&std::fs::read(kept.join("000001.json")).unwrap()).unwrap();
     assert_eq!(estimates["status"]["errors"], json!([8]));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frames_become_a_video_across_connections() {
+    let studio = Studio::open("frame-door").await;
+    let toml = with_key(&format!(
+        "[MIDDLEWARES.WS.VideoRedis]\nisEnabled = 1\nargs.connectionString = \"{}\"\nargs.queueName = \"{QUEUE}\"\n\
+         args.sessionTimeout = 1\n",
+        studio.redis.url()
+    ));
+    let (service, _scratch) = door("video", &toml, &[]).await;
+    let (mut client, id, _) = FrameClient::connect(service.port, None).await;
+    client.show_all(&vec![grey(320, 240); 3]).await;
+    client.vanish().await;
+    let (mut client, ..) = FrameClient::connect(service.port, Some(&id)).await;
+    client.show_all(&vec![grey(320, 240); 2]).await;
+    client.say(&json!({"type": "bye"})).await;
+    assert_eq!(client.close_code().await, Some(1000));
+    service.stop().await;
+
+    // without a best shot the video is due a second later
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    studio.work_once("").await;
+    let film = Film::read(&studio.video(id.parse().unwrap(), "mp4"));
+    assert_eq!(
+        (film.codec.as_str(), film.size, film.times.len()),
+        ("video/x-h264", (320, 240), 6),
+        "five pictures, the end"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_of_a_session_is_kept_where_that_is_configured() {
+    let Some(clip) = asset("frame_door::evidence", CLIP) else { return };
+    let folder = Scratch::new("frame-door-evidence");
+    let key = folder.0.join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let store = format!("folder:{}", folder.0.join("kept").display());
+    let settings = [("evidence.store", store.as_str()), ("signing.key_file", key.to_str().unwrap())];
+    let (service, _scratch) =
+        door("evidence", &with_key("[MIDDLEWARES.WS.Bestshot]\nisEnabled = 1\n"), &settings).await;
+    let (mut client, id, _) = FrameClient::connect(service.port, None).await;
+    let frames = frames_of(&clip, 5.0, 5, 40);
+    let (_, result) = client.show_all(&frames).await;
+    let claims = verified(&result.expect("a result"));
+    client.close_code().await;
+    let url = service.url(&format!("/flows/{id}/evidence?file=record.json"));
+    let record: Value = loop {
+        let response = reqwest::get(&url).await.unwrap();
+        match response.status().as_u16() {
+            200 => break response.json().await.unwrap(),
+            // not stored yet
+            404 => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            status => panic!("{status}: {}", response.text().await.unwrap()),
+        }
+    };
+    assert_eq!(
+        (&record["door"], &record["outcome"], &record["checks"]),
+        (&json!("frame"), &json!("verified"), &claims.checks)
+    );
+    let picture = &record["pictures"][0];
+    assert_eq!(picture["role"], "best_shot");
+    let liveness = record["signals"].as_array().unwrap().iter().find(|signal| signal["name"] == "liveness").unwrap();
+    assert!(!liveness["points"].as_array().unwrap().is_empty());
+    let page = reqwest::get(service.url(&format!("/flows/{id}/evidence?file=report.html")))
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(page.contains("data:image/jpeg;base64,"));
     service.stop().await;
 }

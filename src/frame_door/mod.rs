@@ -20,7 +20,6 @@ pub mod sessions;
 pub mod settings;
 pub mod socket;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +34,8 @@ use self::protocol::Limits;
 use self::sessions::Sessions;
 use self::settings::{BasicAuth, Environment, LogLevel, Settings, SettingsError};
 use crate::config;
+use crate::evidence::Keeper;
+use crate::session_video::recorder::{Recorder, RecorderError};
 use crate::token::{KeyError, Signer};
 
 /// The door, when it is open.
@@ -72,6 +73,9 @@ pub enum OpenError {
     /// A plug-in cannot be used.
     #[error(transparent)]
     DescriptorQuality(#[from] ClientSetUpError),
+    /// Videos cannot be recorded.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
 }
 
 /// The settings of the file that the configuration names, or those of an empty one. Warnings are logged.
@@ -108,6 +112,7 @@ impl FrameDoor {
         settings: Settings,
         config: &config::FrameDoor,
         engine: Arc<Engine>,
+        keeper: Option<Keeper>,
         stop: CancellationToken,
     ) -> Result<Option<Arc<Self>>, OpenError> {
         if !is_open(&settings) {
@@ -121,10 +126,17 @@ impl FrameDoor {
         let signer = Signer::new(&settings.jwt)?;
         let descriptor_quality =
             settings.plugins.descriptor_quality.as_ref().map(descriptor_quality::Client::new).transpose()?;
+        let recorder = settings.plugins.video_redis.as_ref().map(Recorder::start).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let basic_auth = settings.plugins.basic_auth.clone();
-        let shared =
-            plugins::Shared { settings: settings.plugins, thresholds: settings.thresholds, engine, descriptor_quality };
+        let shared = plugins::Shared {
+            settings: settings.plugins,
+            thresholds: settings.thresholds,
+            engine,
+            descriptor_quality,
+            recorder,
+            keeper,
+        };
         tracing::info!(environment = ?settings.environment, algorithm = settings.jwt.algorithm.as_str(), "the frame door is open");
         Ok(Some(Arc::new(Self {
             shared,
@@ -155,6 +167,15 @@ impl FrameDoor {
         self.basic_auth.as_ref()
     }
 
+    /// Waits until all sessions have ended, which [`Self::open`]'s token asks them for, and what is left of them is where it
+    /// goes; at most for `grace` each.
+    pub async fn close(&self, grace: Duration) {
+        self.sessions.drain(grace).await;
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.close(grace).await;
+        }
+    }
+
     /// What answers tell.
     pub fn environment(&self) -> Environment {
         self.environment
@@ -168,12 +189,6 @@ impl FrameDoor {
     /// Sessions that are going on or may be gone on with, and how many may be.
     pub fn load(&self) -> (usize, usize) {
         self.sessions.load()
-    }
-
-    /// The networks in use, by name, with the hash of their file.
-    fn models(&self) -> BTreeMap<String, String> {
-        let models = self.shared.engine.info().models.iter().filter(|model| model.in_use);
-        models.map(|model| (model.id.to_owned(), model.sha256.to_owned())).collect()
     }
 }
 

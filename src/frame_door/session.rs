@@ -5,12 +5,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use vision_core::liveness::frame_checks::{Details, FrameStatus};
 
 use super::FrameDoor;
 use super::judge::{Judge, JudgeError, Judged};
-use super::plugins::{self, BeginError, Ending, Plugin, Seen, Word};
+use super::plugins::{self, BeginError, Ended, Ending, Plugin, Seen, Word};
 use super::protocol::SessionId;
 use crate::token::{Claims, KeyError};
 
@@ -166,28 +166,30 @@ impl Session {
 
     /// The client has gone for good.
     pub fn left(mut self) {
-        self.tell_all(Ending::Left);
+        let checks = self.checks();
+        self.tell_all(Ending::Left, &[], None, &checks);
     }
 
-    fn tell_all(&mut self, ending: Ending) {
+    fn tell_all(&mut self, ending: Ending, errors: &[u16], decisive: Option<&Bytes>, checks: &Value) {
         if !std::mem::replace(&mut self.has_ended, true) {
+            let best_shot = self.best_shot.as_ref().or(decisive);
             for plugin in &mut self.plugins {
-                plugin.ended(ending, self.best_shot.as_ref());
+                plugin.ended(&Ended { ending, errors, best_shot, checks });
             }
         }
+    }
+
+    fn checks(&self) -> Value {
+        let findings = self.plugins.iter().filter_map(|plugin| plugin.finding());
+        let all = findings.chain([("passiveLiveness", json!(self.judge.passive()))]);
+        Value::Object(all.map(|(name, finding)| (name.to_owned(), finding)).collect())
     }
 
     /// `file`: the deciding frame; it is the best shot of a success where no plug-in kept a better one.
     fn finish(&mut self, word: &Word, status: &FrameStatus, file: Option<&Bytes>) -> Result<Outcome, SignError> {
         let is_ok = *word == Word::Content;
-        let best_shot = self.best_shot.as_ref().or(file.filter(|_| is_ok));
-        let checks: Map<String, Value> = self
-            .plugins
-            .iter()
-            .filter_map(|plugin| plugin.finding())
-            .chain([("passiveLiveness", json!(self.judge.passive()))])
-            .map(|(name, finding)| (name.to_owned(), finding))
-            .collect();
+        let decisive = file.filter(|_| is_ok);
+        let best_shot = self.best_shot.as_ref().or(decisive);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let claims = Claims {
             is_ok,
@@ -199,12 +201,12 @@ impl Session {
             jti: SessionId::random()?.to_string(),
             aud: self.door.audience.clone(),
             sid: self.id.to_string(),
-            models: self.door.models(),
-            checks: Value::Object(checks),
+            models: self.door.shared.models(),
+            checks: self.checks(),
         };
         let jwt = self.door.signer.sign(&claims)?;
         tracing::info!(session = ?self.id, is_ok, errors = ?claims.errors, frames = self.frames, "a session is decided");
-        self.tell_all(Ending::Result(is_ok));
+        self.tell_all(Ending::Result(is_ok), &claims.errors, decisive, &claims.checks);
         Ok(self.outcome.insert(Outcome { is_ok, errors: claims.errors, jwt }).clone())
     }
 }

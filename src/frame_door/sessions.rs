@@ -69,6 +69,32 @@ impl Sessions {
         (inner.entries.len(), inner.max)
     }
 
+    /// Ends those that wait for their clients and waits for the others, which have been told to stop; at most for `grace`.
+    pub async fn drain(&self, grace: Duration) {
+        let ended = tokio::time::timeout(grace, async {
+            loop {
+                let parked: Vec<_> = {
+                    let mut inner = lock(&self.inner);
+                    inner
+                        .entries
+                        .extract_if(|_, entry| entry.parked.is_some())
+                        .filter_map(|(_, entry)| entry.parked)
+                        .collect()
+                };
+                // plug-ins may write files
+                let left = tokio::task::spawn_blocking(|| parked.into_iter().for_each(|(_, session)| session.left()));
+                let _ = left.await;
+                if lock(&self.inner).entries.is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!("sessions were still under way at the end of the time to stop");
+        }
+    }
+
     /// A place for a new session.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -153,7 +154,8 @@ impl FrameClient {
 
 /// Frames of a clip as JPEG files: `rate` a second from `from` on, at most `count`.
 pub fn frames_of(clip: &Path, from: f32, rate: u32, count: usize) -> Vec<Bytes> {
-    let scratch = Scratch::new(&format!("frames-{}", clip.file_stem().unwrap().display()));
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let scratch = Scratch::new(&format!("frames-{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
     let status = Command::new("ffmpeg")
         .args(["-loglevel", "error", "-y", "-ss", &from.to_string(), "-i"])
         .arg(clip)

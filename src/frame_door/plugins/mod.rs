@@ -13,6 +13,8 @@
 //! | [`aggregate_liveness`] | `AggregateLiveness` | liveness over several frames |
 //! | [`active_liveness`] | `ActiveLiveness` | the subject has something to do |
 //! | [`result`] | `Result` | ends the session when nobody has anything against it |
+//! | [`video_redis`] | `VideoRedis` | hands frames to those who make videos |
+//! | [`evidence`] | | what reviewers may see, where evidence is kept |
 //!
 //! A new plug-in is a file with a [`Plugin`] in it, a row in [`begin`], and its settings.
 
@@ -21,12 +23,15 @@ pub mod aggregate_liveness;
 pub mod basic_auth;
 pub mod bestshot;
 pub mod descriptor_quality;
+pub mod evidence;
 pub mod face_matcher;
 pub mod file_logger;
 pub mod result;
 #[cfg(test)]
 mod testing;
+pub mod video_redis;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +45,8 @@ use vision_models::engine::Engine;
 
 use super::protocol::SessionId;
 use super::settings::Plugins;
+use crate::evidence::Keeper;
+use crate::session_video::recorder::Recorder;
 
 /// 37: all is well, go on.
 pub const CONTINUE: u16 = 37;
@@ -113,6 +120,18 @@ pub enum Ending {
     Left,
 }
 
+/// The end of a session.
+pub struct Ended<'a> {
+    /// How it ended.
+    pub ending: Ending,
+    /// What was wrong at last, as codes.
+    pub errors: &'a [u16],
+    /// The best frame, if there is one to show for it.
+    pub best_shot: Option<&'a Bytes>,
+    /// What the plug-ins and passive liveness found.
+    pub checks: &'a Value,
+}
+
 /// Takes part in one session. Called from a thread that may wait.
 pub trait Plugin: Send {
     /// A frame, and what those before say of the session after it.
@@ -129,7 +148,7 @@ pub trait Plugin: Send {
     }
 
     /// The session is over.
-    fn ended(&mut self, _ending: Ending, _best_shot: Option<&Bytes>) {}
+    fn ended(&mut self, _ended: &Ended<'_>) {}
 }
 
 /// What plug-ins of all sessions share.
@@ -142,6 +161,18 @@ pub struct Shared {
     pub engine: Arc<Engine>,
     /// The client of `Luna3DescriptorQualityCheck`, where it is enabled.
     pub descriptor_quality: Option<descriptor_quality::Client>,
+    /// What `VideoRedis` writes to, where it is enabled.
+    pub recorder: Option<Recorder>,
+    /// Who keeps evidence, where it is kept.
+    pub keeper: Option<Keeper>,
+}
+
+impl Shared {
+    /// The networks in use, by name, with the hash of their file.
+    pub fn models(&self) -> BTreeMap<String, String> {
+        let models = self.engine.info().models.iter().filter(|model| model.in_use);
+        models.map(|model| (model.id.to_owned(), model.sha256.to_owned())).collect()
+    }
 }
 
 /// Why a session cannot begin.
@@ -176,5 +207,9 @@ pub fn begin(shared: &Shared, session: SessionId) -> Result<Vec<Box<dyn Plugin>>
         add(Some(Box::new(active_liveness::ActiveLiveness::draw(interactions.clone())?)));
     }
     add(Some(Box::new(result::Result { is_enabled: settings.result })));
+    let video = shared.recorder.clone().map(|recorder| video_redis::VideoRedis::new(recorder, session));
+    add(video.map(|plugin| Box::new(plugin) as _));
+    let evidence = shared.keeper.clone().map(|keeper| evidence::Evidence::new(keeper, session, shared));
+    add(evidence.map(|plugin| Box::new(plugin) as _));
     Ok(plugins)
 }
