@@ -24,7 +24,7 @@ def mirror(workshop, source, _work):
     path = workshop.mirror / source["file"]
     if not path.is_file():
         raise NotThereError(f"the mirror folder {workshop.mirror} has no such file", "put the file there")
-    return path, f"mirror folder {workshop.mirror}"
+    return path, f"mirror folder, {source['file']}"
 
 
 def pypi(workshop, source, work):

@@ -18,7 +18,7 @@ class Sources(Case):
         self.install(workshop)
         self.assertEqual((self.folder / "network").read_bytes(), PRODUCT)
         origins = json.loads((self.folder / "origins.json").read_text())
-        self.assertEqual(origins, {"network": f"mirror folder {self.mirror}"})
+        self.assertEqual(origins, {"network": "mirror folder, network"})
 
     def test_a_package_is_unpacked_and_converted(self):
         wheel = zipped(network=NETWORK)
