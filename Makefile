@@ -75,6 +75,8 @@ bench: build models setup-test ## print the figures of docs/performance.md (CLIP
 	$(CARGO) run --release -p vision-models --example bench $(LOCKED)
 	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)"
 	$(CARGO) run --release --example flows $(LOCKED) -- "$(CLIP)" --room mediasoup
+	$(CARGO) run --release --example frames $(LOCKED) -- "$(CLIP)"
+	$(CARGO) run --release --example session_videos $(LOCKED) -- "$(CLIP)"
 
 evaluate: models setup-test ## false accepts and false rejects of the liveness checks: the tables of docs/liveness.md (PART=quality)
 	$(CARGO) run -p vision-models --example evaluate $(LOCKED) -- ../shared --plots evaluation $(PART)

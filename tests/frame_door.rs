@@ -47,9 +47,13 @@ fn verified(result: &Value) -> Claims {
 
 /// Grey, without a face.
 fn grey(width: u32, height: u32) -> Bytes {
+    grey_as(width, height, image::ImageFormat::Png)
+}
+
+fn grey_as(width: u32, height: u32, format: image::ImageFormat) -> Bytes {
     let mut file = Cursor::new(Vec::new());
     let picture = image::RgbImage::from_pixel(width, height, image::Rgb([90; 3]));
-    picture.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    picture.write_to(&mut file, format).unwrap();
     file.into_inner().into()
 }
 
@@ -174,9 +178,13 @@ async fn bad_input_gets_a_code_and_the_session_goes_on() {
     }
     client.say(&json!({"type": "heartbeat"})).await;
     assert_eq!(client.message().await, json!({"type": "heartbeat"}));
-    client.show(&grey(320, 240)).await;
-    let answer = client.message().await;
-    assert_eq!((&answer["frame"], &answer["errors"]), (&json!(1), &json!([8])), "none of those was a frame: {answer}");
+    let formats = [image::ImageFormat::Png, image::ImageFormat::Jpeg, image::ImageFormat::WebP];
+    for (number, format) in (1..).zip(formats) {
+        client.show(&grey_as(320, 240, format)).await;
+        let answer = client.message().await;
+        let seen = (&answer["frame"], &answer["errors"]);
+        assert_eq!(seen, (&json!(number), &json!([8])), "none of those was a frame: {answer}");
+    }
     // goodbye is for good
     client.say(&json!({"type": "bye"})).await;
     assert_eq!(client.close_code().await, Some(1000));

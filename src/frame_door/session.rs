@@ -121,12 +121,14 @@ impl Session {
         self.frames
     }
 
-    /// Looks at a frame. Blocks until the networks, and what plug-ins ask elsewhere, have answered.
+    /// Looks at a frame. Blocks until the networks, and what plug-ins ask elsewhere, have answered. `turn` is dropped in
+    /// between, so that nobody waits for what is elsewhere but this session.
     ///
     /// # Errors
     /// [`FrameError`]; the session goes on.
-    pub fn frame(&mut self, file: Bytes, arrived: Instant) -> Result<Answer, FrameError> {
+    pub fn frame<T>(&mut self, file: Bytes, arrived: Instant, turn: T) -> Result<Answer, FrameError> {
         let Judged { status, picture, face } = self.judge.judge(&file)?;
+        drop(turn);
         self.frames += 1;
         self.liveness_frames += u64::from(status.details.liveness.is_some());
         let seen = Seen {

@@ -221,8 +221,7 @@ impl Connection {
             };
             let (file, arrived) = frame?;
             let looked = tokio::task::spawn_blocking(move || {
-                let answer = session.frame(file, arrived);
-                drop(turn);
+                let answer = session.frame(file, arrived, turn);
                 (session, skipped, answer)
             });
             looked.await.map_err(|error| tracing::error!(%error, "a session was lost to a fault of the service")).ok()
