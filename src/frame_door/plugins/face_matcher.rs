@@ -45,8 +45,9 @@ impl Plugin for FaceMatcher {
         if self.changed {
             return Word::Refuse(ANOTHER_FACE);
         }
+        // also while another plug-in has the subject do something
         let due = self.last.is_none_or(|last| seen.since_begin >= last + INTERVAL) || so_far == Word::Content;
-        let Some(face) = seen.face.filter(|_| due && so_far.is_only(&HARMLESS)) else { return so_far };
+        let Some(face) = seen.face.filter(|_| due && Word::of(seen.status).is_only(&HARMLESS)) else { return so_far };
         let embedding = self.engine.embed(seen.picture.clone(), face, None);
         let embedding = embedding.map_err(|error| tracing::warn!(%error, "a frame has no embedding")).ok();
         let Some(embedding) = embedding.and_then(|embedding| Embedding::new(embedding.values().to_vec())) else {

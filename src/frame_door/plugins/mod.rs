@@ -6,12 +6,12 @@
 //! | file | plug-in | what |
 //! |---|---|---|
 //! | [`basic_auth`] | `BasicAuth` | who may begin a session; asked before the session begins |
-//! | [`face_matcher`] | `FaceMatcher` | the same person in all frames (of LUNA PASS 1.9; on by default) |
 //! | [`file_logger`] | `FileLogger` | pictures and scores as files |
 //! | [`bestshot`] | `Bestshot` | keeps the best frame |
 //! | [`descriptor_quality`] | `Luna3DescriptorQualityCheck` | asks another system how good it is |
 //! | [`aggregate_liveness`] | `AggregateLiveness` | liveness over several frames |
 //! | [`active_liveness`] | `ActiveLiveness` | the subject has something to do |
+//! | [`face_matcher`] | `FaceMatcher` | the same person in all frames (of LUNA PASS 1.9; on by default) |
 //! | [`result`] | `Result` | ends the session when nobody has anything against it |
 //! | [`video_redis`] | `VideoRedis` | hands frames to those who make videos |
 //! | [`evidence`] | | what reviewers may see, where evidence is kept |
@@ -194,8 +194,6 @@ pub fn begin(shared: &Shared, session: SessionId) -> Result<Vec<Box<dyn Plugin>>
     let settings = &shared.settings;
     let mut plugins: Vec<Box<dyn Plugin>> = Vec::new();
     let mut add = |plugin: Option<Box<dyn Plugin>>| plugins.extend(plugin);
-    let face_matcher = settings.face_matcher.then(|| face_matcher::FaceMatcher::new(shared.engine.clone())).flatten();
-    add(face_matcher.map(|plugin| Box::new(plugin) as _));
     add(settings.file_logger.as_ref().map(|path| Box::new(file_logger::FileLogger::new(path, session)) as _));
     add(settings.bestshot.then(|| Box::new(bestshot::Bestshot::new(&shared.thresholds)) as _));
     let quality = shared.descriptor_quality.clone().map(descriptor_quality::DescriptorQualityCheck::new);
@@ -206,6 +204,8 @@ pub fn begin(shared: &Shared, session: SessionId) -> Result<Vec<Box<dyn Plugin>>
     if let Some(interactions) = &settings.active_liveness {
         add(Some(Box::new(active_liveness::ActiveLiveness::draw(interactions.clone())?)));
     }
+    let face_matcher = settings.face_matcher.then(|| face_matcher::FaceMatcher::new(shared.engine.clone())).flatten();
+    add(face_matcher.map(|plugin| Box::new(plugin) as _));
     add(Some(Box::new(result::Result { is_enabled: settings.result })));
     let video = shared.recorder.clone().map(|recorder| video_redis::VideoRedis::new(recorder, session));
     add(video.map(|plugin| Box::new(plugin) as _));
