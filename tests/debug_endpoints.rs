@@ -96,8 +96,9 @@ async fn a_running_flow_shows_its_statistics_and_its_graph_without_secrets() {
     assert!(peer["elements"].as_u64().unwrap() > 20, "{peer}");
     assert!(peer["queues"]["pictures"]["buffers"].is_u64(), "{}", peer["queues"]);
     assert!(peer["jitter_buffers"].as_object().unwrap().values().any(|b| b["num-pushed"].as_u64() > Some(0)));
-    let inbound = peer["webrtc"].as_object().unwrap().values().find(|item| item["type"] == "inbound-rtp").unwrap();
-    assert!(inbound["packets-received"].as_u64().unwrap() > 0, "{inbound}");
+    // who only reports what it received is listed as well, with nothing received
+    let inbound = |item: &Value| item["type"] == "inbound-rtp" && item["packets-received"].as_u64() > Some(0);
+    assert!(peer["webrtc"].as_object().unwrap().values().any(inbound), "{}", peer["webrtc"]);
 
     let (status, kind, dot) = get(&service, &format!("/flows/{flow}/pipeline.dot")).await;
     let dot = String::from_utf8(dot).unwrap();
