@@ -1,4 +1,4 @@
-//! What the service signs in its own name: results of flows, and manifests of evidence.
+//! What the service signs: results of flows and sessions, and manifests of evidence.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::config;
 use crate::token::{Claims, Jwt, KeyError, Signer};
 
-/// Signs results of flows.
+/// Signs results of flows, or of sessions, which have a key of their own.
 pub struct Signing {
     signer: Signer,
     audience: Option<String>,
@@ -31,6 +31,17 @@ pub enum SigningError {
     Known(PathBuf),
 }
 
+/// Why a result is not signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The operating system has no randomness.
+    #[error("the operating system has no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
 /// Reads the key and tries it.
 ///
 /// # Errors
@@ -49,29 +60,34 @@ pub fn open(settings: &config::Signing) -> Result<Signer, SigningError> {
 }
 
 impl Signing {
+    /// With this key, for `audience`; what it signs is worth something for `lifetime`.
+    pub fn new(signer: Signer, audience: Option<String>, lifetime: Duration) -> Self {
+        Self { signer, audience, lifetime }
+    }
+
     /// As configured.
     ///
     /// # Errors
     /// [`SigningError`].
     pub fn open(settings: &config::Signing) -> Result<Self, SigningError> {
-        Ok(Self { signer: open(settings)?, audience: settings.audience.clone(), lifetime: settings.lifetime })
+        Ok(Self::new(open(settings)?, settings.audience.clone(), settings.lifetime))
     }
 
     /// The result of flow or session `sid` as a token, signed at `now`. Whatever is about time, audience and identity in
     /// `claims` is filled in here.
     ///
     /// # Errors
-    /// [`KeyError`] when the key cannot sign.
-    pub fn token(&self, claims: Claims, now: SystemTime) -> Result<String, KeyError> {
+    /// [`SignError`].
+    pub fn token(&self, claims: Claims, now: SystemTime) -> Result<String, SignError> {
         let iat = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let exp = iat + self.lifetime.as_secs();
-        self.signer.sign(&Claims { iat, exp, aud: self.audience.clone(), jti: jti(), ..claims })
+        Ok(self.signer.sign(&Claims { iat, exp, aud: self.audience.clone(), jti: jti()?, ..claims })?)
     }
 }
 
 /// An id that no other token has: 128 random bits.
-fn jti() -> String {
+fn jti() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has randomness");
-    hex::encode(bytes)
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
 }

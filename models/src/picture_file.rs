@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 use vision_core::picture::RgbPicture;
 
 /// How large a picture file may be.
@@ -48,6 +48,15 @@ pub enum PictureError {
     /// Broken, or of a variant that is not supported.
     #[error("the picture cannot be decoded: {0}")]
     Broken(String),
+}
+
+/// Media type and usual ending of a picture file, by its first bytes. What is neither PNG nor WebP is called a JPEG.
+pub fn kind(file: &[u8]) -> (&'static str, &'static str) {
+    match image::guess_format(file) {
+        Ok(ImageFormat::Png) => ("image/png", "png"),
+        Ok(ImageFormat::WebP) => ("image/webp", "webp"),
+        _ => ("image/jpeg", "jpg"),
+    }
 }
 
 /// Decodes a picture. Size is checked before anything is decoded; transparency is ignored.

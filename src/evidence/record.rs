@@ -5,9 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use image::ImageFormat;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vision_models::picture_file;
 
 /// Points that a series keeps: more than four minutes at fifteen a second. Those that come later are not kept.
 const MOST_POINTS: usize = 4096;
@@ -142,11 +142,7 @@ pub struct RecordPicture {
 impl RecordPicture {
     /// Media type and ending of its file.
     pub(super) fn kind(&self) -> (&'static str, &'static str) {
-        match image::guess_format(&self.file) {
-            Ok(ImageFormat::Png) => ("image/png", "png"),
-            Ok(ImageFormat::WebP) => ("image/webp", "webp"),
-            _ => ("image/jpeg", "jpg"),
-        }
+        picture_file::kind(&self.file)
     }
 }
 

@@ -16,7 +16,7 @@ use vision_core::picture::Picture;
 use vision_models::engine::StreamResult;
 
 use super::registry::{Admission, FlowStatus};
-use super::result::{as_told, models};
+use super::result::as_told;
 use super::watch::Watch;
 use super::watch::inspection::Inspected;
 use super::watch::pictures::Scores;
@@ -83,7 +83,7 @@ impl Gathering {
         let id = admission.id();
         match (gathered.await, admission.status()) {
             (Ok(gathered), Some(status)) => {
-                keeper.keep(gathered.record(id.into(), &status, models(&services.engine)));
+                keeper.keep(gathered.record(id.into(), &status, services.engine.info().versions()));
             }
             _ => tracing::error!(flow = %id, "its evidence is lost: a part of the flow failed"),
         }

@@ -6,8 +6,6 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Value, json};
 use vision_core::liveness::Check;
-use vision_models::engine::Engine;
-use vision_models::manifest::Manifest;
 
 use super::outcome::{Outcome, Reason};
 use super::registry::FlowId;
@@ -35,7 +33,7 @@ pub(super) fn sign(
         jti: String::new(),
         aud: None,
         sid: flow.to_string(),
-        models: models(&services.engine),
+        models: services.engine.info().versions(),
         checks: as_told(&checks()),
     };
     let signed = signing.token(claims, SystemTime::now());
@@ -46,11 +44,4 @@ pub(super) fn sign(
 pub(super) fn as_told(what: &impl Serialize) -> Value {
     let text = serde_json::to_string(what);
     text.and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
-}
-
-/// The networks in use; a network's version is the SHA-256 of its file.
-pub(super) fn models(engine: &Engine) -> BTreeMap<String, String> {
-    let used = engine.info().models.iter().filter(|listing| listing.in_use);
-    let known = used.filter_map(|listing| Manifest::embedded().model(listing.id));
-    known.map(|model| (model.id.clone(), model.sha256.clone())).collect()
 }

@@ -36,12 +36,13 @@ use self::settings::{BasicAuth, Environment, LogLevel, Settings, SettingsError};
 use crate::config;
 use crate::evidence::Keeper;
 use crate::session_video::recorder::{Recorder, RecorderError};
+use crate::signing::Signing;
 use crate::token::{KeyError, Signer};
 
 /// The door, when it is open.
 pub struct FrameDoor {
     shared: plugins::Shared,
-    signer: Signer,
+    signing: Signing,
     environment: Environment,
     basic_auth: Option<BasicAuth>,
     max_attempts: Option<u32>,
@@ -50,8 +51,6 @@ pub struct FrameDoor {
     limits: Limits,
     heartbeat: Duration,
     session_limit: Duration,
-    audience: Option<String>,
-    token_lifetime: Duration,
     sessions: Sessions,
     /// Frames that are looked at at once: as many as there are processors, in the order in which they ask.
     looks: Arc<Semaphore>,
@@ -140,7 +139,7 @@ impl FrameDoor {
         tracing::info!(environment = ?settings.environment, algorithm = settings.jwt.algorithm.as_str(), "the frame door is open");
         Ok(Some(Arc::new(Self {
             shared,
-            signer,
+            signing: Signing::new(signer, config.audience.clone(), config.token_lifetime),
             environment: settings.environment,
             basic_auth,
             max_attempts: settings.max_attempts,
@@ -149,8 +148,6 @@ impl FrameDoor {
             limits: Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, max_rate: config.max_rate },
             heartbeat: config.heartbeat,
             session_limit: config.session_limit,
-            audience: config.audience.clone(),
-            token_lifetime: config.token_lifetime,
             sessions: Sessions::new(config.max_sessions, config.max_sessions_per_address, config.resume_limit),
             looks: Arc::new(Semaphore::new(cores)),
             stop,

@@ -1,7 +1,7 @@
 //! One session: frames in, answers out, and at last a result. Knows nothing of sockets; called from threads that may wait.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -12,7 +12,8 @@ use super::FrameDoor;
 use super::judge::{Judge, JudgeError, Judged};
 use super::plugins::{self, BeginError, Ended, Ending, Plugin, Seen, Word};
 use super::protocol::SessionId;
-use crate::token::{Claims, KeyError};
+use crate::signing::SignError;
+use crate::token::Claims;
 
 /// 104: the time of a session is over. LUNA PASS has no such code that is known.
 pub const TIME_OVER: u16 = 104;
@@ -65,17 +66,6 @@ pub enum FrameError {
     /// The result could not be signed.
     #[error("the result cannot be signed: {0}")]
     Sign(#[from] SignError),
-}
-
-/// Why a result is not signed.
-#[derive(Debug, thiserror::Error)]
-pub enum SignError {
-    /// The key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// The operating system has no randomness.
-    #[error("the operating system has no randomness: {0}")]
-    Random(#[from] getrandom::Error),
 }
 
 impl Session {
@@ -192,24 +182,25 @@ impl Session {
         let is_ok = *word == Word::Content;
         let decisive = file.filter(|_| is_ok);
         let best_shot = self.best_shot.as_ref().or(decisive);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let (errors, checks) = (word.errors(), self.checks());
         let claims = Claims {
             is_ok,
-            errors: word.errors(),
+            errors: errors.clone(),
             details: json!(status.details),
             bestshot: best_shot.map(|file| base64::engine::general_purpose::STANDARD.encode(file)),
-            iat: now,
-            exp: now + self.door.token_lifetime.as_secs(),
-            jti: SessionId::random()?.to_string(),
-            aud: self.door.audience.clone(),
+            // filled in by whoever signs
+            iat: 0,
+            exp: 0,
+            jti: String::new(),
+            aud: None,
             sid: self.id.to_string(),
-            models: self.door.shared.models(),
-            checks: self.checks(),
+            models: self.door.shared.engine.info().versions(),
+            checks: checks.clone(),
         };
-        let jwt = self.door.signer.sign(&claims)?;
-        tracing::info!(session = ?self.id, is_ok, errors = ?claims.errors, frames = self.frames, "a session is decided");
-        self.tell_all(Ending::Result(is_ok), &claims.errors, decisive, &claims.checks);
-        Ok(self.outcome.insert(Outcome { is_ok, errors: claims.errors, jwt }).clone())
+        let jwt = self.door.signing.token(claims, SystemTime::now())?;
+        tracing::info!(session = ?self.id, is_ok, ?errors, frames = self.frames, "a session is decided");
+        self.tell_all(Ending::Result(is_ok), &errors, decisive, &checks);
+        Ok(self.outcome.insert(Outcome { is_ok, errors, jwt }).clone())
     }
 }
 

@@ -18,6 +18,7 @@ mod embedders;
 mod pool;
 mod schedule;
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -130,6 +131,14 @@ pub struct EngineInfo {
     pub antispoof: bool,
     /// Whether there is a glasses network.
     pub glasses: bool,
+}
+
+impl EngineInfo {
+    /// The models in use by name; a version is the SHA-256 of a file.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        let used = self.models.iter().filter(|model| model.in_use);
+        used.map(|model| (model.id.to_owned(), model.sha256.to_owned())).collect()
+    }
 }
 
 /// An embedding that can be asked for.

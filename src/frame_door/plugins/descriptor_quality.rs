@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use url::Url;
 use vision_core::liveness::frame_checks::Code;
+use vision_models::picture_file;
 
-use super::file_logger::extension;
 use super::{Plugin, Seen, Word};
 use crate::frame_door::settings::DescriptorQuality;
 use crate::outbound::{self, ClientError, Redirects, read_body};
@@ -93,11 +93,7 @@ impl Client {
 
     async fn ask(&self, file: Bytes) -> Result<f32, AskError> {
         let Inner { http, url, token, .. } = &*self.0;
-        let media_type = match extension(&file) {
-            "png" => "image/png",
-            "webp" => "image/webp",
-            _ => "image/jpeg",
-        };
+        let (media_type, _) = picture_file::kind(&file);
         let failed = |error: reqwest::Error| AskError::Http(outbound::reason(&error));
         let request = http.post(url.clone()).header("Content-Type", media_type).timeout(TIMEOUT).body(file);
         let response = request.header("X-Auth-Token", token.expose_secret()).send().await.map_err(failed)?;
@@ -197,7 +193,7 @@ mod tests {
         let (server, requests) = platform(status, answer).await;
         let mut plugin = DescriptorQualityCheck::new(Client::new(&settings(server.port(), threshold)).unwrap());
         let said = tokio::task::spawn_blocking(move || {
-            let (frames, status, best) = (Frames::default(), passing(), Bytes::from_static(b"\x89PNG best"));
+            let (frames, status, best) = (Frames::default(), passing(), Bytes::from_static(b"\x89PNG\r\n\x1a\n!"));
             [0, 1]
                 .map(|_| plugin.frame(&Seen { best_shot: Some(&best), ..frames.seen(&status) }, Word::Content).errors())
         });

@@ -70,7 +70,7 @@ impl Evidence {
         Self {
             keeper,
             session,
-            models: shared.models(),
+            models: shared.engine.info().versions(),
             began: SystemTime::now(),
             frames: (0, 0),
             best_shot: None,

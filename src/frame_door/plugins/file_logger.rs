@@ -9,6 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use vision_models::picture_file;
 
 use super::{Plugin, Seen, Word};
 use crate::frame_door::protocol::SessionId;
@@ -31,19 +32,10 @@ impl FileLogger {
             let path = self.folder.join(format!("{:06}.{extension}", seen.number));
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
         };
-        file(extension(seen.file))?.write_all(seen.file)?;
+        file(picture_file::kind(seen.file).1)?.write_all(seen.file)?;
         let estimates =
             json!({ "frame": seen.number, "seconds": seen.since_begin.as_secs_f32(), "status": seen.status });
         file("json")?.write_all(estimates.to_string().as_bytes())
-    }
-}
-
-/// Of a picture file that was decoded, so that it is one of the three.
-pub fn extension(file: &[u8]) -> &'static str {
-    match file {
-        [0x89, b'P', b'N', b'G', ..] => "png",
-        [b'R', b'I', b'F', b'F', ..] => "webp",
-        _ => "jpg",
     }
 }
 

@@ -31,7 +31,6 @@ pub mod result;
 mod testing;
 pub mod video_redis;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -165,14 +164,6 @@ pub struct Shared {
     pub recorder: Option<Recorder>,
     /// Who keeps evidence, where it is kept.
     pub keeper: Option<Keeper>,
-}
-
-impl Shared {
-    /// The networks in use, by name, with the hash of their file.
-    pub fn models(&self) -> BTreeMap<String, String> {
-        let models = self.engine.info().models.iter().filter(|model| model.in_use);
-        models.map(|model| (model.id.to_owned(), model.sha256.to_owned())).collect()
-    }
 }
 
 /// Why a session cannot begin.
