@@ -28,7 +28,9 @@ fn settings(scratch: &Path) -> Vec<(&'static str, String)> {
         ("signing.key_file", key.display().to_string()),
         ("signing.audience", "a bank".into()),
         ("evidence.store", format!("folder:{}", scratch.join("kept").display())),
+        ("evidence.video", "true".into()),
         ("callbacks.body", "jwt".into()),
+        ("callbacks.bestshot", "true".into()),
     ]
 }
 
@@ -83,6 +85,31 @@ fn assert_pictures(folder: &Path, record: &Value) {
     }
 }
 
+/// The videos of a record play, have so many pictures in them, and together show most of what the networks saw.
+fn assert_videos(folder: &Path, record: &Value) {
+    let videos = record["videos"].as_array().unwrap();
+    assert!(!videos.is_empty() && record["videos_cut"].is_null(), "{record}");
+    assert_eq!(entries(&folder.join("videos")), videos.len());
+    let mut seconds = 0.0;
+    for video in videos {
+        let probe = std::process::Command::new("ffprobe")
+            .args(["-v", "error", "-count_frames", "-show_entries", "stream=codec_name,width,height,nb_read_frames"])
+            .args(["-of", "csv=p=0"])
+            .arg(folder.join(video["file"].as_str().unwrap()))
+            .output()
+            .unwrap();
+        let codec = video["codec"].as_str().unwrap().to_lowercase();
+        let found = String::from_utf8_lossy(&probe.stdout).trim().to_owned();
+        assert_eq!(found, format!("{codec},640,480,{}", video["pictures"]), "{video}");
+        seconds += video["duration_ms"].as_f64().unwrap() / 1000.0;
+    }
+    let points = record["signals"].as_array().unwrap().iter().find(|s| s["name"] == "head turned").unwrap()["points"]
+        .as_array()
+        .unwrap();
+    let watched = (points[points.len() - 1][0].as_f64().unwrap() - points[0][0].as_f64().unwrap()) / 1000.0;
+    assert!(seconds > 0.8 * watched && watched > 1.0, "{seconds} s filmed, {watched} s watched");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flow_is_kept_signed_and_can_be_reviewed() {
     let _turn = serial().await;
@@ -117,6 +144,7 @@ async fn a_flow_is_kept_signed_and_can_be_reviewed() {
         assert!(picture["role"] == "best_shot" || asked.contains(&&picture["gesture"]), "{picture}");
     }
     assert_pictures(&folder, &record);
+    assert_videos(&folder, &record);
     let signals = record["signals"].as_array().unwrap();
     assert_eq!(signals.len(), asked.len() + 3, "each gesture's, the head, the picture, liveness");
     for (signal, gesture) in signals.iter().zip(&asked) {
@@ -131,7 +159,9 @@ async fn a_flow_is_kept_signed_and_can_be_reviewed() {
     let jwt = serde_json::from_slice::<Value>(&call.body).unwrap()["jwt"].as_str().unwrap().to_owned();
     let claims = Verifier::new(Algorithm::Hs256, KEY.as_bytes(), Some("a bank")).unwrap().verify(&jwt).unwrap();
     assert_eq!((claims.is_ok, claims.sid.as_str()), (true, flow.as_str()));
-    assert_eq!((claims.bestshot, &claims.details["outcome"]), (None, &json!("verified")));
+    assert_eq!(claims.details["outcome"], "verified");
+    let best = base64::engine::general_purpose::STANDARD.decode(claims.bestshot.unwrap()).unwrap();
+    assert_eq!(best, std::fs::read(folder.join("pictures/01-best-shot.jpg")).unwrap(), "the one of the evidence");
     assert_eq!(claims.exp - claims.iat, 600);
     assert!(claims.checks["frozen_stream"]["verdict"].is_string() && !claims.jti.is_empty());
 

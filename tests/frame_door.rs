@@ -524,7 +524,11 @@ async fn evidence_of_a_session_is_kept_where_that_is_configured() {
     let key = folder.0.join("key");
     std::fs::write(&key, KEY).unwrap();
     let store = format!("folder:{}", folder.0.join("kept").display());
-    let settings = [("evidence.store", store.as_str()), ("signing.key_file", key.to_str().unwrap())];
+    let settings = [
+        ("evidence.store", store.as_str()),
+        ("signing.key_file", key.to_str().unwrap()),
+        ("evidence.video", "true"),
+    ];
     let (service, _scratch) =
         door("evidence", &with_key("[MIDDLEWARES.WS.Bestshot]\nisEnabled = 1\n"), &settings).await;
     let (mut client, id, _) = FrameClient::connect(service.port, None).await;
@@ -557,5 +561,14 @@ async fn evidence_of_a_session_is_kept_where_that_is_configured() {
         .await
         .unwrap();
     assert!(page.contains("data:image/jpeg;base64,"));
+    let video = &record["videos"][0];
+    assert_eq!((&record["videos"].as_array().unwrap().len(), &video["codec"]), (&1, &json!("H264, encoded here")));
+    let name = video["file"].as_str().unwrap();
+    let film = reqwest::get(service.url(&format!("/flows/{id}/evidence?file={name}"))).await.unwrap();
+    assert_eq!(film.headers()["content-type"], "video/mp4");
+    let file = folder.0.join("film.mp4");
+    std::fs::write(&file, film.bytes().await.unwrap()).unwrap();
+    let pictures = record["timings"]["frames"].as_u64().unwrap();
+    assert_eq!((&video["pictures"], Film::read(&file).times.len() as u64 - 1), (&json!(pictures), pictures), "every frame that was looked at");
     service.stop().await;
 }

@@ -207,6 +207,23 @@ fn pictures_of_a_session_become_a_file() {
 }
 
 #[test]
+fn what_is_encoded_already_becomes_a_file() {
+    let scratch = Scratch::new("remux");
+    for codec in ["vp8", "h264"] {
+        let video = scratch.0.join(codec);
+        let location = format!("file.location={}", video.display());
+        launch(&[&format!("remux-{codec}"), "--set", "camera.num-buffers=20", "--set", &location]);
+        let probe = Command::new("ffprobe")
+            .args(["-v", "error", "-count_frames", "-show_entries", "stream=codec_name,width,height,nb_read_frames"])
+            .args(["-of", "csv=p=0"])
+            .arg(&video)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&probe.stdout).trim(), format!("{codec},320,240,20"));
+    }
+}
+
+#[test]
 fn branches_are_printed_with_their_ends() {
     let scratch = Scratch::new("branches");
     for codec in ["vp8", "h264"] {

@@ -180,7 +180,10 @@ impl Config {
                 retry_for: r.required("controller.retry_for"),
                 timeout: r.required("controller.timeout"),
             },
-            callbacks: Callbacks { jwt: r.one_of("callbacks.body", &["none", "jwt"]) == "jwt" },
+            callbacks: Callbacks {
+                jwt: r.one_of("callbacks.body", &["none", "jwt"]) == "jwt",
+                bestshot: r.required("callbacks.bestshot"),
+            },
             signing: r.signing(),
             evidence: r.evidence(),
             references: References {

@@ -109,6 +109,7 @@ impl Reader<'_> {
         if retention < Duration::from_secs(60) {
             self.complain("evidence.retention", "at least a minute");
         }
+        let video = self.required::<bool>("evidence.video").then(|| self.required("evidence.video_limit"));
         let store = match self.required("evidence.store") {
             EvidencePlace::None => return None,
             EvidencePlace::Folder(path) => EvidenceStore::Folder(path),
@@ -126,7 +127,7 @@ impl Reader<'_> {
                 EvidenceStore::S3(S3Bucket { bucket, prefix, endpoint, region, access_key, secret_key })
             }
         };
-        Some(Evidence { store, recipient, retention })
+        Some(Evidence { store, recipient, retention, video })
     }
 
     /// Doors that stand open.

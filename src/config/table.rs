@@ -117,6 +117,7 @@ pub const SETTINGS: &[Setting] = &[
     s("controller.timeout", "CALLBACK_TIMEOUT", "10s", "Limit of a single request to the controller."),
 
     s("callbacks.body", "CALLBACK_BODY", "none", "What the callbacks `success` and `failure` carry: `none`, or `jwt` for `{\"jwt\": ...}`, the signed result (docs/evidence.md); wants `signing.key_file`."),
+    s("callbacks.bestshot", "CALLBACK_BESTSHOT", "false", "Put the best shot into the signed result as well (`bestshot`, a JPEG in base64): some 100 kB."),
 
     s("signing.algorithm", "SIGNING_ALGORITHM", "HS256", "How results of flows and manifests of evidence are signed: HS256, HS384, HS512, RS256, ES256 or EdDSA."),
     s("signing.key_file", "SIGNING_KEY_FILE", "", "File with the key: for HS* the shared secret, otherwise the private key as PEM (PKCS#8). Unset: nothing is signed."),
@@ -126,6 +127,8 @@ pub const SETTINGS: &[Setting] = &[
     s("evidence.store", "EVIDENCE_STORE", "none", "Where evidence of flows and sessions is kept (docs/evidence.md): `none`, `folder:PATH`, or `s3://BUCKET/PREFIX`. Wants `signing.key_file`."),
     s("evidence.recipient", "EVIDENCE_RECIPIENT", "", "Public key (age, `age1...`) that evidence is encrypted to. Unset: it is not encrypted."),
     s("evidence.retention", "EVIDENCE_RETENTION", "30d", "How long evidence is kept, at least a minute; then it is deleted."),
+    s("evidence.video", "EVIDENCE_VIDEO", "false", "Keep a video of the subject as well."),
+    s("evidence.video_limit", "EVIDENCE_VIDEO_LIMIT", "33554432", "What the video of one flow or session may take, in bytes; it is in memory until it is stored."),
     s("evidence.s3_endpoint", "EVIDENCE_S3_ENDPOINT", "", "Base URL of the S3-compatible server."),
     s("evidence.s3_region", "EVIDENCE_S3_REGION", "us-east-1", "Region that requests are signed for."),
     s("evidence.s3_access_key", "EVIDENCE_S3_ACCESS_KEY", "", "Access key id."),

@@ -203,6 +203,8 @@ pub struct Controller {
 pub struct Callbacks {
     /// The signed result.
     pub jwt: bool,
+    /// And the best shot in it.
+    pub bestshot: bool,
 }
 
 /// Signatures.
@@ -222,6 +224,8 @@ pub struct Evidence {
     pub store: EvidenceStore,
     pub recipient: Option<Recipient>,
     pub retention: Duration,
+    /// Bytes that the video of one flow or session may take; none: no video.
+    pub video: Option<usize>,
 }
 
 /// Where evidence is kept.

@@ -14,6 +14,7 @@ use super::record::{EvidenceId, Record};
 use super::store::folder::Folder;
 use super::store::s3::S3;
 use super::store::{Store, StoreError};
+use super::video::{self, VideoError};
 use crate::config::{Evidence, EvidenceStore};
 use crate::outbound::retry::{Again, Backoff, Failed, GaveUp, retry};
 use crate::token::{KeyError, Signer};
@@ -45,6 +46,7 @@ enum Job {
 struct Shared {
     store: Store,
     terms: Terms,
+    video: Option<usize>,
     fates: Mutex<Fates>,
 }
 
@@ -74,6 +76,8 @@ pub enum KeepError {
     Unsigned,
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error("evidence.video (EVIDENCE_VIDEO) cannot be kept: {0}")]
+    Video(#[from] VideoError),
 }
 
 /// Why there is nothing to get.
@@ -120,10 +124,18 @@ impl Keeper {
             EvidenceStore::S3(bucket) => Store::S3(S3::new(bucket)?),
         };
         let terms = Terms { signer, recipient: evidence.recipient.clone(), retention: evidence.retention };
+        if evidence.video.is_some() {
+            video::check()?;
+        }
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared { store, terms, fates: Mutex::default() });
+        let shared = Arc::new(Shared { store, terms, video: evidence.video, fates: Mutex::default() });
         tokio::spawn(run(shared.clone(), queue));
         Ok(Self { jobs, shared })
+    }
+
+    /// Bytes that the video of one flow or session may take; none: no video is kept.
+    pub fn video(&self) -> Option<usize> {
+        self.shared.video
     }
 
     /// Keeps a record, some time soon. Never waits: what finds the queue full is lost, and said in the log.

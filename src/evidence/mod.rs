@@ -1,7 +1,7 @@
 //! Evidence: what was seen of a flow or session, kept for whoever has to decide about it later.
 //!
 //! Off unless a store is configured. A door gathers a [`Record`] and hands it to the [`Keeper`], which makes a [`Package`] of
-//! it (record, report for people, pictures, signed manifest; sealed to a public key where one is configured), stores it, and
+//! it (record, report for people, pictures, videos, signed manifest; sealed to a public key where one is configured), stores it, and
 //! deletes it when its time is over.
 //!
 //! ```text
@@ -13,6 +13,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`record`] | what a door hands over; knows neither flows nor sessions |
+//! | [`video`] | what a door filmed, and the files of it |
 //! | [`manifest`] | what a package says of itself, and whether that is true |
 //! | [`package`] | from a record to files |
 //! | `report`, `plot` | the page that people read |
@@ -30,8 +31,10 @@ mod report;
 pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod video;
 
 pub use keeper::{Keeper, Missing};
 pub use manifest::Manifest;
 pub use package::Package;
 pub use record::{Door, EvidenceId, Record, RecordPicture, Role, Series, Step, Threshold};
+pub use video::{Flipbook, Footage};

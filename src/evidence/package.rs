@@ -6,6 +6,7 @@
 //! | `record.json` | what was decided, found and measured |
 //! | `report.html` | the same for people, with pictures and plots; needs nothing else |
 //! | `pictures/*` | what was seen |
+//! | `videos/*` | what was filmed, where that is kept |
 //!
 //! With a recipient all but the first two are in `evidence.tar.age`, which only the recipient's private key opens.
 
@@ -13,10 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use age::x25519::Recipient;
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::manifest::{FORMAT, FileEntry, MANIFEST, Manifest, SIGNATURE};
 use super::record::{Record, Role};
 use super::report;
+use super::video::{Footage, Videos};
 use crate::token::{KeyError, Signer};
 
 /// The sealed files.
@@ -97,12 +100,22 @@ impl Package {
 
 type Content = (String, &'static str, Bytes);
 
+/// `record.json`.
+#[derive(Serialize)]
+struct Told<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    #[serde(flatten)]
+    videos: &'a Videos,
+}
+
 /// The files before they are sealed: name, media type, bytes.
 fn contents(record: &Record) -> Result<Vec<Content>, PackageError> {
-    let json = serde_json::to_vec_pretty(record).map_err(std::io::Error::other)?;
+    let videos = record.footage.as_ref().map(Footage::videos).unwrap_or_default();
+    let json = serde_json::to_vec_pretty(&Told { record, videos: &videos }).map_err(std::io::Error::other)?;
     let mut files = vec![
         ("record.json".to_owned(), "application/json", json.into()),
-        ("report.html".to_owned(), "text/html; charset=utf-8", report::page(record).into()),
+        ("report.html".to_owned(), "text/html; charset=utf-8", report::page(record, &videos).into()),
     ];
     for (number, picture) in record.pictures.iter().enumerate() {
         let what = match picture.role {
@@ -113,6 +126,7 @@ fn contents(record: &Record) -> Result<Vec<Content>, PackageError> {
         let name = format!("pictures/{:02}-{what}.{ending}", number + 1);
         files.push((name, media_type, Bytes::copy_from_slice(&picture.file)));
     }
+    files.extend(videos.videos.into_iter().map(|video| (video.file, video.media_type, video.bytes)));
     Ok(files)
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vision_models::picture_file;
 
+use super::video::Footage;
+
 /// Points that a series keeps: more than four minutes at fifteen a second. Those that come later are not kept.
 const MOST_POINTS: usize = 4096;
 
@@ -97,6 +99,9 @@ pub struct Record {
     pub pictures: Vec<RecordPicture>,
     /// What was measured.
     pub signals: Vec<Series>,
+    /// What was filmed, where videos are kept.
+    #[serde(skip)]
+    pub footage: Option<Footage>,
 }
 
 /// Something that the subject was asked for.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::plot;
 use super::record::{Door, Record, RecordPicture, Role};
+use super::video::Videos;
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color:#1b1f24}\
@@ -15,7 +16,7 @@ h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem;border-bottom:1px solid 
 .ok{color:#116329}.bad{color:#a40e26}\
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.25rem .75rem .25rem 0;\
 border-bottom:1px solid #eceef1;overflow-wrap:anywhere}th{white-space:nowrap;font-weight:600}\
-.pictures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;max-width:19rem}img{width:100%;border-radius:.3rem}\
+.pictures{display:flex;flex-wrap:wrap;gap:1rem}figure{margin:0;max-width:19rem}img,video{width:100%;border-radius:.3rem}\
 figcaption,.note{font-size:.85rem;color:#57606a}\
 svg{width:100%;max-width:45rem;display:block}svg text{font:10px system-ui,sans-serif;fill:#57606a}svg text.y{text-anchor:end}\
 .frame{fill:none;stroke:#d5d9de}polyline{fill:none;stroke:#0550ae;stroke-width:1.5}\
@@ -41,14 +42,14 @@ impl fmt::Display for Text<'_> {
 }
 
 /// The whole page.
-pub(super) fn page(record: &Record) -> String {
+pub(super) fn page(record: &Record, videos: &Videos) -> String {
     let mut page = String::with_capacity(64 * 1024);
     // Writing into a String does not fail.
-    let _ = write(&mut page, record);
+    let _ = write(&mut page, record, videos);
     page
 }
 
-fn write(out: &mut String, record: &Record) -> fmt::Result {
+fn write(out: &mut String, record: &Record, videos: &Videos) -> fmt::Result {
     let id = record.id.as_str();
     let kind = if record.is_ok { "ok" } else { "bad" };
     write!(
@@ -60,6 +61,7 @@ fn write(out: &mut String, record: &Record) -> fmt::Result {
     )?;
     summary(out, record)?;
     pictures(out, record)?;
+    films(out, videos)?;
     challenge(out, record)?;
     checks(out, &record.checks)?;
     signals(out, record)?;
@@ -111,6 +113,36 @@ fn pictures(out: &mut String, record: &Record) -> fmt::Result {
             for (name, value) in scores {
                 write!(out, "<br>{}: {}", Text(name), Text(&plain(value)))?;
             }
+        }
+        out.push_str("</figcaption></figure>");
+    }
+    out.push_str("</div>");
+    Ok(())
+}
+
+/// They are beside the page, which stays small; nothing is loaded before somebody wants to see it.
+fn films(out: &mut String, Videos { videos, videos_cut }: &Videos) -> fmt::Result {
+    if videos.is_empty() {
+        return Ok(());
+    }
+    section(out, "Videos", "What the camera sent; they play where this page lies beside the package's other files.")?;
+    if *videos_cut {
+        out.push_str("<p>There was more than is kept of one (EVIDENCE_VIDEO_LIMIT).</p>");
+    }
+    out.push_str("<div class=\"pictures\">");
+    for video in videos {
+        let file = Text(&video.file);
+        write!(
+            out,
+            "<figure><video controls preload=\"none\" src=\"{file}\"></video><figcaption><b>{file}</b>, {}, from {}, \
+             {} pictures in {}",
+            Text(video.codec),
+            time(video.at_ms),
+            video.pictures,
+            time(video.duration_ms)
+        )?;
+        for (at, how) in &video.turned {
+            write!(out, "<br>from {}: {}", time(*at), Text(how))?;
         }
         out.push_str("</figcaption></figure>");
     }
@@ -227,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_page_has_everything_in_it_and_nothing_runs() {
-        let page = page(&record("f1"));
+        let page = page(&record("f1"), &Videos::default());
         assert_eq!(page.matches("<img ").count(), 2);
         assert_eq!(page.matches("src=\"data:image/jpeg;base64,/9j/").count(), 2);
         assert_eq!(page.matches("<svg").count(), 1);
@@ -251,7 +283,7 @@ mod tests {
         record.models.insert(evil.into(), evil.into());
         record.signals[0].name = evil.into();
         record.signals[0].thresholds[0].name = evil.into();
-        let page = page(&record);
+        let page = page(&record, &Videos::default());
         assert!(!page.contains("<script") && !page.contains("\"'&"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() >= 14);
     }

@@ -46,6 +46,7 @@ pub fn record(id: &str) -> Record {
         models: [("face_landmarks".to_owned(), "abc".to_owned())].into(),
         pictures: vec![picture(Role::BestShot, None, 900), picture(Role::Gesture, Some("blink"), 2400)],
         signals: vec![blink],
+        footage: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a flow gathers for its evidence. A flow whose evidence is not kept has none of this.
+//! What a flow gathers for its evidence, and the best shot for its signed result. A flow that has neither has none of this.
 //!
 //! Pictures are those that the flow has anyway, shared and not copied; they become JPEG when the call is over, on a thread
 //! that may take its time.
@@ -9,24 +9,21 @@ use std::time::{Instant, SystemTime};
 
 use serde_json::Value;
 use tokio::task::{JoinHandle, spawn_blocking};
-use vision_core::face::Face;
 use vision_core::gestures::definition::Condition;
 use vision_core::gestures::{Gesture, Signals};
 use vision_core::picture::Picture;
 use vision_models::engine::StreamResult;
 
+use super::best_shot::{Best, BestShot};
 use super::registry::{Admission, FlowStatus};
 use super::result::as_told;
 use super::watch::Watch;
 use super::watch::inspection::Inspected;
-use super::watch::pictures::Scores;
 use crate::app::Services;
-use crate::evidence::{Door, EvidenceId, Record, RecordPicture, Role, Series, Step, Threshold};
+use crate::evidence::{Door, EvidenceId, Footage, Record, RecordPicture, Role, Series, Step, Threshold};
 use crate::matching::encode::jpeg;
+use crate::media::tape::Tape;
 
-/// `eyeBlinkLeft` and `eyeBlinkRight` among the blendshapes, and from where on eyes are closed.
-const BLINK: [usize; 2] = [9, 10];
-const CLOSED: f32 = 0.5;
 /// Gestures whose signals are kept; nobody is asked for more within a flow's time.
 const MOST_GESTURES: usize = 32;
 
@@ -35,6 +32,21 @@ pub(super) struct Gathering {
     /// None where evidence is not kept, and when the call is over.
     gatherer: Option<Box<Gatherer>>,
     gathered: Option<JoinHandle<Gathered>>,
+    /// None where nobody wants one.
+    best_shot: Option<BestShot>,
+}
+
+/// What is wanted of a flow.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// Evidence.
+    pub evidence: bool,
+    /// The best shot, in any case.
+    pub best_shot: bool,
+    /// Bytes that a video may have; none: no video.
+    pub video: Option<usize>,
+    /// As the gestures see it.
+    pub mirror_input: bool,
 }
 
 /// Something that a flow has seen.
@@ -54,13 +66,32 @@ pub(super) enum Seen<'a> {
 }
 
 impl Gathering {
-    /// Nothing yet; `kept`: whether there will ever be anything. `mirror_input`: as the gestures see it.
-    pub fn new(kept: bool, mirror_input: bool) -> Self {
-        Self { gatherer: kept.then(|| Box::new(Gatherer::new(mirror_input))), gathered: None }
+    /// Nothing yet.
+    pub fn new(wanted: Wanted) -> Self {
+        Self {
+            gatherer: wanted.evidence.then(|| Box::new(Gatherer::new(wanted))),
+            gathered: None,
+            best_shot: (wanted.evidence || wanted.best_shot).then(BestShot::new),
+        }
+    }
+
+    /// What records the subject's stream, where a video is wanted.
+    pub fn tape(&self) -> Option<Tape> {
+        self.gatherer.as_ref()?.tape.clone()
+    }
+
+    /// The flow is decided: its best shot, which is that of the evidence as well.
+    pub fn decide(&mut self) -> Option<Arc<dyn Picture>> {
+        self.best_shot.as_mut()?.decide()
     }
 
     /// Notes what was seen.
     pub fn note(&mut self, seen: Seen<'_>) {
+        match (&seen, &mut self.best_shot) {
+            (Seen::Begin, Some(best_shot)) => best_shot.begin(),
+            (Seen::Inspected(inspected, _), Some(best_shot)) => best_shot.see(inspected),
+            _ => {}
+        }
         let Some(gatherer) = &mut self.gatherer else { return };
         match seen {
             Seen::Begin => gatherer.begin(),
@@ -74,7 +105,8 @@ impl Gathering {
 
     /// The call is over: pictures are encoded, elsewhere.
     pub fn finish(&mut self) {
-        self.gathered = self.gatherer.take().map(|gatherer| spawn_blocking(move || gatherer.finish()));
+        let best = self.best_shot.take().and_then(|mut best_shot| best_shot.take());
+        self.gathered = self.gatherer.take().map(|gatherer| spawn_blocking(move || gatherer.finish(best)));
     }
 
     /// The flow has ended: hands over what was gathered, if anything was.
@@ -99,7 +131,7 @@ struct Gatherer {
     asked: Option<Arc<Gesture>>,
     /// In the order in which they were taken, as those of `GET /flows/{id}`.
     taken: Vec<Taken>,
-    best: Option<(f32, Taken)>,
+    tape: Option<Tape>,
     colours: Vec<u64>,
     gestures: Vec<Series>,
     yaw: Series,
@@ -121,10 +153,11 @@ struct Gathered {
     colours: Vec<u64>,
     pictures: Vec<RecordPicture>,
     signals: Vec<Series>,
+    footage: Option<Footage>,
 }
 
 impl Gatherer {
-    fn new(mirror_input: bool) -> Self {
+    fn new(Wanted { mirror_input, video, .. }: Wanted) -> Self {
         let now = Instant::now();
         Self {
             began: SystemTime::now(),
@@ -133,7 +166,7 @@ impl Gatherer {
             since: now,
             asked: None,
             taken: Vec::new(),
-            best: None,
+            tape: video.map(Tape::new),
             colours: Vec::new(),
             gestures: Vec::new(),
             yaw: Series::new("head turned", "°", Vec::new()),
@@ -149,7 +182,7 @@ impl Gatherer {
     fn begin(&mut self) {
         self.since = Instant::now();
         self.taken.clear();
-        self.best = None;
+        self.tape.iter().for_each(Tape::forget_earlier);
     }
 
     fn asked(&mut self, gesture: Option<Arc<Gesture>>) {
@@ -181,7 +214,6 @@ impl Gatherer {
         self.taken.push(Taken { picture: result.picture.clone(), gesture, at_ms, scores: Value::Null });
     }
 
-    /// The best shot is the one that is fittest for matching, with its eyes open.
     fn inspected(&mut self, inspected: &Inspected, liveness: Option<f32>) {
         if inspected.submitted < self.since {
             return;
@@ -192,17 +224,19 @@ impl Gatherer {
         }
         let Some(appearance) = &inspected.appearance else { return };
         self.fitness.push(at_ms, appearance.ags);
-        let better = self.best.as_ref().is_none_or(|(best, _)| appearance.ags > *best);
-        if better && !eyes_closed(&inspected.face) {
-            let scores = as_told(&Scores::of(appearance));
-            let taken = Taken { picture: inspected.picture.clone(), gesture: None, at_ms, scores };
-            self.best = Some((appearance.ags, taken));
-        }
     }
 
     /// Encodes pictures: not on a thread that serves sockets.
-    fn finish(self) -> Gathered {
-        let taken = self.best.into_iter().map(|(_, best)| (Role::BestShot, best));
+    fn finish(self, best: Option<Best>) -> Gathered {
+        let accepted = self.accepted;
+        let best = best.map(|best| Taken {
+            at_ms: self.ms(best.submitted),
+            picture: best.picture,
+            gesture: None,
+            scores: best.scores,
+        });
+        let footage = self.tape.and_then(|tape| tape.take()).map(|recording| Footage::Stream { accepted, recording });
+        let taken = best.into_iter().map(|best| (Role::BestShot, best));
         let taken = taken.chain(self.taken.into_iter().map(|taken| (Role::Gesture, taken)));
         let pictures = taken.filter_map(|(role, Taken { picture, gesture, at_ms, scores })| {
             let encoded = jpeg(picture.view()).inspect_err(|e| tracing::warn!("a picture cannot be kept: {e}"));
@@ -211,7 +245,7 @@ impl Gatherer {
         let pictures = pictures.collect();
         let all = [self.yaw, self.fitness, self.liveness];
         let signals = self.gestures.into_iter().chain(all).filter(|series| !series.points.is_empty()).collect();
-        Gathered { began: self.began, colours: self.colours, pictures, signals }
+        Gathered { began: self.began, colours: self.colours, pictures, signals, footage }
     }
 }
 
@@ -247,6 +281,7 @@ impl Gathered {
             models,
             pictures,
             signals: self.signals,
+            footage: self.footage,
         }
     }
 }
@@ -269,8 +304,4 @@ fn thresholds(gesture: &Gesture) -> Vec<Threshold> {
         }
     }
     thresholds
-}
-
-fn eyes_closed(face: &Face) -> bool {
-    BLINK.iter().all(|index| face.blendshapes[*index] >= CLOSED)
 }

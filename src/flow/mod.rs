@@ -8,6 +8,7 @@
 //! | `setup` | what a flow begins with |
 //! | `task` | the owner task: carries out the machine's actions |
 //! | `gathering` | what is kept of it as evidence, where that is wanted |
+//! | `best_shot` | the frame that shows the subject best |
 //! | `result` | the signed result, where the controller wants it |
 //! | `verify` | references fetched and compared with the pictures taken |
 //! | `words` | what the machine wants shown, in the subject's language |
@@ -17,6 +18,7 @@
 //! | [`registry`] | which flows there are |
 
 mod attention;
+mod best_shot;
 mod colours;
 mod gathering;
 pub mod outcome;

@@ -15,7 +15,7 @@ use vision_models::landmarker::TrackerOptions;
 
 use super::attention::Attention;
 use super::colours::Colours;
-use super::gathering::{Gathering, Seen};
+use super::gathering::{Gathering, Seen, Wanted};
 use super::outcome::{Outcome, Reason};
 use super::registry::Admission;
 use super::result;
@@ -30,7 +30,9 @@ use crate::controller::Verdict;
 use crate::debug::graphs::DotFolder;
 use crate::debug::probe::FlowProbe;
 use crate::debug::settings::DebugSettings;
+use crate::evidence::Keeper;
 use crate::http::join_call::JoinCall;
+use crate::media::Observers;
 use crate::media::screen::{Screen, ScreenOptions};
 use crate::redact::shorten;
 use crate::room::{InputOptions, Plugs, RoomEvent, RoomLink};
@@ -123,9 +125,15 @@ impl Task {
         let switches = debug.map(|debug| debug.settings());
         let words = Words::new(&services.locales, call.lang.as_deref());
         let settings = settings(config, &call, switches);
-        let kept = services.keeper.is_some() && call.evidence;
+        let keeper = services.keeper.as_ref().filter(|_| call.evidence);
+        let wanted = Wanted {
+            evidence: keeper.is_some(),
+            best_shot: config.callbacks.jwt && config.callbacks.bestshot,
+            video: keeper.and_then(Keeper::video),
+            mirror_input: settings.mirror_input,
+        };
         Self {
-            gathering: Gathering::new(kept, settings.mirror_input),
+            gathering: Gathering::new(wanted),
             machine: Machine::new(settings, draw, Instant::now()),
             words,
             screen: Some(screen),
@@ -392,7 +400,7 @@ impl Task {
                 Some(debug) => debug.input_tap(self.admission.id(), on_frame),
                 None => on_frame,
             },
-            on_encoded: self.watch.encoded(),
+            observers: Observers { encoded: self.watch.encoded(), tape: self.gathering.tape() },
             screen: screen.outlet(),
             lang: self.words.language().to_owned(),
             peers: self.probe.peers.clone(),
@@ -432,9 +440,16 @@ impl Task {
                 &self.words.outcome(outcome),
             );
         }
-        let checks = || self.watch.statuses(|check| self.machine.finding(check));
-        let jwt = result::sign(&services, self.admission.id(), outcome, checks);
+        let claims = services.signing.is_some().then(|| {
+            let checks = self.watch.statuses(|check| self.machine.finding(check));
+            result::claims(&services, self.admission.id(), outcome, &checks)
+        });
+        let best_shot = self.gathering.decide().filter(|_| config.callbacks.bestshot);
         self.work.spawn(async move {
+            let jwt = match claims {
+                Some(claims) => result::sign(&services, claims, best_shot).await,
+                None => None,
+            };
             let (base, jwt) = (&call.callback_base_url, jwt.as_deref());
             let report = services.controller.report(base, &call.token, &id, verdict, retry_for, jwt).await;
             if let Err(e) = &report {

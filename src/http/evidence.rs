@@ -135,7 +135,7 @@ mod tests {
         fn open(name: &str, retention: Duration) -> Self {
             let folder = std::env::temp_dir().join(format!("vision-get-evidence-{}-{name}", std::process::id()));
             let store = EvidenceStore::Folder(folder.clone());
-            let evidence = Evidence { store, recipient: None, retention };
+            let evidence = Evidence { store, recipient: None, retention, video: None };
             Self(Keeper::open(&evidence, testing::terms(None).signer).unwrap(), folder)
         }
     }

@@ -144,6 +144,9 @@ impl ReceiveBranch {
         if let Some(sink) = tap.encoded() {
             encoded::observe(&depayloader, codec, open.clone(), sink);
         }
+        if let Some(head) = tap.tape() {
+            head.record(&depayloader, codec, open.clone());
+        }
         let sink: gst_app::AppSink = parsed.typed("frames")?;
         sink.set_property("sync", false);
         // a sink that waits for its first buffer would keep the whole pipeline from playing

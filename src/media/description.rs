@@ -28,6 +28,8 @@ descriptions!(
     "receive-h264",
     "receive-vp8",
     "record-session",
+    "remux-h264",
+    "remux-vp8",
     "send-h264",
     "send-vp8",
     "session-video-h264",

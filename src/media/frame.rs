@@ -9,6 +9,8 @@ use gst_video::VideoFrameExt as _;
 use vision_core::liveness::continuity::encoded::Encoded;
 use vision_core::picture::{I420View, Picture, PictureView};
 
+use super::tape::{Tape, TapeHead};
+
 /// A buffer of decoded I420 video, mapped for reading for as long as somebody holds it.
 pub struct VideoPicture(gst_video::VideoFrame<gst_video::video_frame::Readable>);
 
@@ -67,13 +69,22 @@ pub type FrameSink = Arc<dyn Fn(Frame) + Send + Sync>;
 /// Who gets to know what frames look like before they are decoded. Called on a GStreamer thread: it must not block.
 pub type EncodedSink = Arc<dyn Fn(Encoded) + Send + Sync>;
 
+/// Who looks at frames before they are decoded, if anybody does.
+#[derive(Clone, Default)]
+pub struct Observers {
+    /// What they look like.
+    pub encoded: Option<EncodedSink>,
+    /// The frames themselves.
+    pub tape: Option<Tape>,
+}
+
 /// Numbers and dates the frames of one flow, over all its connections, and hands them to the sink.
 #[derive(Clone)]
 pub struct FrameOutlet(Arc<Outlet>);
 
 struct Outlet {
     sink: FrameSink,
-    encoded: Option<EncodedSink>,
+    observers: Observers,
     /// The number of the newest tap.
     newest: AtomicU64,
     sequence: AtomicU64,
@@ -90,13 +101,13 @@ struct Clock {
 impl FrameOutlet {
     /// All frames go to the sink.
     pub fn new(sink: FrameSink) -> Self {
-        Self::observed(sink, None)
+        Self::observed(sink, Observers::default())
     }
 
-    /// All frames go to the sink, and before they are decoded to `encoded`.
-    pub fn observed(sink: FrameSink, encoded: Option<EncodedSink>) -> Self {
+    /// All frames go to the sink, and before they are decoded to the observers.
+    pub fn observed(sink: FrameSink, observers: Observers) -> Self {
         let (newest, sequence) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self(Arc::new(Outlet { sink, encoded, newest, sequence, clock: Mutex::default() }))
+        Self(Arc::new(Outlet { sink, observers, newest, sequence, clock: Mutex::default() }))
     }
 
     /// For one connection: its presentation times start anywhere. From now on the taps made before hand nothing on: what
@@ -149,12 +160,18 @@ impl FrameTap {
 
     /// Where this connection's frames go before they are decoded, if anybody wants to know.
     pub fn encoded(&self) -> Option<EncodedSink> {
-        let (sink, outlet, number) = (self.outlet.0.encoded.clone()?, self.outlet.clone(), self.number);
+        let sink = self.outlet.0.observers.encoded.clone()?;
+        let (outlet, number) = (self.outlet.clone(), self.number);
         Some(Arc::new(move |frame| {
             if outlet.is_newest(number) {
                 sink(frame);
             }
         }))
+    }
+
+    /// What records this connection's frames, if anything does.
+    pub fn tape(&self) -> Option<TapeHead> {
+        self.outlet.0.observers.tape.as_ref().map(|tape| tape.head(self.number))
     }
 }
 

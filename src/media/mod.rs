@@ -10,6 +10,7 @@
 //! | [`hardware`] | which elements decode and encode |
 //! | `encoded` | what frames look like before they are decoded |
 //! | `key_frames` | asks again for a key frame that does not come |
+//! | [`tape`], [`remux`] | the subject's video as it came, for those who keep it, and as a file |
 //! | [`frame`] | a decoded picture on its way to the networks, never copied |
 //! | [`stats`], [`bitrate`] | what the network loses, and how much is sent then |
 //! | [`inspect`], [`dot`] | a peer as whoever looks for a fault sees it: statistics, and its graph without secrets |
@@ -37,15 +38,17 @@ mod key_frames;
 pub mod peer;
 pub mod pipeline;
 pub mod pool;
+pub mod remux;
 pub mod screen;
 pub mod sdp;
 pub mod stats;
+pub mod tape;
 pub mod turn_over_tls;
 
 use gst::prelude::PluginFeatureExtManual as _;
 
 pub use codec::Codec;
-pub use frame::{EncodedSink, Frame, FrameOutlet, FrameSink};
+pub use frame::{EncodedSink, Frame, FrameOutlet, FrameSink, Observers};
 pub use hardware::Hardware;
 pub use ice::IceOptions;
 pub use screen::Screen;

@@ -24,7 +24,7 @@ use crate::debug::graphs::DotFolder;
 use crate::media::branch::Rotation;
 use crate::media::inspect::PeerBoard;
 use crate::media::screen::PictureSource;
-use crate::media::{Codec, EncodedSink, FrameSink, IceOptions};
+use crate::media::{Codec, FrameSink, Observers, IceOptions};
 use crate::redact::shorten;
 use direct::DirectRooms;
 pub use direct::message::CameraLabel;
@@ -128,8 +128,8 @@ pub struct Plugs {
     /// Gets every frame of the subject, on a GStreamer thread: must not block. The flow's screen is among those who
     /// want them, see [`Screen::sink`](crate::media::Screen::sink).
     pub on_frame: FrameSink,
-    /// Gets to know what frames look like before they are decoded, if anybody wants to; on a GStreamer thread as well.
-    pub on_encoded: Option<EncodedSink>,
+    /// Who looks at frames before they are decoded; on a GStreamer thread as well.
+    pub observers: Observers,
     /// What the subject sees. The room connects it to the subject, the flow sets what is on it.
     pub screen: Arc<dyn PictureSource>,
     /// The language of the subject's page.

@@ -9,7 +9,7 @@ use super::camera::Lens;
 use super::{Command, SubjectError, SubjectEvent};
 use crate::config::Mediasoup;
 use crate::media::inspect::PeerBoard;
-use crate::media::{Codec, FrameSink, IceOptions};
+use crate::media::{Codec, FrameSink, IceOptions, Observers};
 use crate::room::mediasoup::subject::SubjectRule;
 use crate::room::{InputOptions, Plugs, RoomEvent, RoomLink, RoomOptions, RoomUrl, mediasoup};
 
@@ -40,7 +40,7 @@ impl Guest {
             |error: url::ParseError| SubjectError::Unreachable { url: url.into(), reason: error.to_string() };
         let plugs = Plugs {
             on_frame: on_frame.unwrap_or_else(|| Arc::new(|_| ())),
-            on_encoded: None,
+            observers: Observers::default(),
             screen: Arc::new(camera),
             lang: String::new(),
             peers: PeerBoard::default(),

@@ -9,7 +9,7 @@ use vision_core::subject_view::SubjectView as View;
 use vision_service::config::Mediasoup;
 use vision_service::media::inspect::PeerBoard;
 use vision_service::media::screen::ScreenOptions;
-use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Screen};
+use vision_service::media::{Codec, Frame, FrameSink, IceOptions, Observers, Screen};
 use vision_service::room::direct::{self, DirectRooms};
 use vision_service::room::{InputOptions, Plugs, RoomError, RoomEvent, RoomLink, RoomOptions};
 use vision_service::subject::camera::Source;
@@ -116,7 +116,7 @@ pub fn mirror() -> (Screen, Frames, Plugs) {
     let on_frame = Arc::new(move |frame: Frame| sinks.iter().for_each(|sink| sink(frame.clone())));
     let plugs = Plugs {
         on_frame,
-        on_encoded: None,
+        observers: Observers::default(),
         screen: screen.outlet(),
         lang: "en".into(),
         peers: PeerBoard::default(),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Ended, Ending, Plugin, Seen, Shared, Word};
-use crate::evidence::{Door, Keeper, Record, RecordPicture, Role, Series, Step, Threshold};
+use crate::evidence::{Door, Flipbook, Footage, Keeper, Record, RecordPicture, Role, Series, Step, Threshold};
 use crate::frame_door::protocol::SessionId;
 
 /// What is asked for under a code, in the names of the interactions.
@@ -32,6 +32,8 @@ pub struct Evidence {
     ags: Series,
     yaw: Series,
     pitch: Series,
+    /// None where no video is kept.
+    flipbook: Option<Flipbook>,
 }
 
 /// A frame as it came, and what was measured of it.
@@ -68,6 +70,7 @@ impl Evidence {
         let limits = &shared.thresholds;
         let at = |name: &str, value: f32| vec![Threshold { name: name.to_owned(), value }];
         Self {
+            flipbook: keeper.video().map(Flipbook::new),
             keeper,
             session,
             models: shared.engine.info().versions(),
@@ -114,6 +117,7 @@ impl Plugin for Evidence {
     fn frame(&mut self, seen: &Seen<'_>, so_far: Word) -> Word {
         let (details, at_ms) = (&seen.status.details, milliseconds(seen.since_begin));
         self.frames.0 += 1;
+        self.flipbook.iter_mut().for_each(|flipbook| flipbook.push(seen.since_begin, seen.file.clone()));
         self.frames.1 += u64::from(details.liveness.is_some());
         details.liveness.iter().for_each(|liveness| self.liveness.push(at_ms, liveness.score));
         details.ags.iter().for_each(|ags| self.ags.push(at_ms, *ags));
@@ -156,6 +160,7 @@ impl Plugin for Evidence {
             models: std::mem::take(&mut self.models),
             pictures: best.into_iter().chain(actions).collect(),
             signals: [&mut self.liveness, &mut self.ags, &mut self.yaw, &mut self.pitch].map(take).into(),
+            footage: self.flipbook.take().map(Footage::Pictures),
         });
     }
 }

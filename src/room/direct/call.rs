@@ -79,7 +79,7 @@ impl Call {
         plugs: Plugs,
         options: RoomOptions,
     ) -> Self {
-        let outlet = FrameOutlet::observed(plugs.on_frame.clone(), plugs.on_encoded.clone());
+        let outlet = FrameOutlet::observed(plugs.on_frame.clone(), plugs.observers.clone());
         Self {
             seat,
             inbox,

@@ -83,7 +83,7 @@ impl Call {
         Ok(Setting {
             plugs: self.plugs.clone(),
             options: self.options.clone(),
-            outlet: FrameOutlet::observed(self.plugs.on_frame.clone(), self.plugs.on_encoded.clone()),
+            outlet: FrameOutlet::observed(self.plugs.on_frame.clone(), self.plugs.observers.clone()),
             events: self.end.events.clone(),
             tls: Arc::clone(&tls),
             interrupted: AtomicBool::new(false),
