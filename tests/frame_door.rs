@@ -524,11 +524,8 @@ async fn evidence_of_a_session_is_kept_where_that_is_configured() {
     let key = folder.0.join("key");
     std::fs::write(&key, KEY).unwrap();
     let store = format!("folder:{}", folder.0.join("kept").display());
-    let settings = [
-        ("evidence.store", store.as_str()),
-        ("signing.key_file", key.to_str().unwrap()),
-        ("evidence.video", "true"),
-    ];
+    let settings =
+        [("evidence.store", store.as_str()), ("signing.key_file", key.to_str().unwrap()), ("evidence.video", "true")];
     let (service, _scratch) =
         door("evidence", &with_key("[MIDDLEWARES.WS.Bestshot]\nisEnabled = 1\n"), &settings).await;
     let (mut client, id, _) = FrameClient::connect(service.port, None).await;
@@ -569,6 +566,10 @@ async fn evidence_of_a_session_is_kept_where_that_is_configured() {
     let file = folder.0.join("film.mp4");
     std::fs::write(&file, film.bytes().await.unwrap()).unwrap();
     let pictures = record["timings"]["frames"].as_u64().unwrap();
-    assert_eq!((&video["pictures"], Film::read(&file).times.len() as u64 - 1), (&json!(pictures), pictures), "every frame that was looked at");
+    assert_eq!(
+        (&video["pictures"], Film::read(&file).times.len() as u64 - 1),
+        (&json!(pictures), pictures),
+        "every frame that was looked at"
+    );
     service.stop().await;
 }

@@ -46,7 +46,8 @@ pub fn check(codec: Codec) -> Result<(), RemuxError> {
 /// What stands in the file, with an appsrc in front.
 fn parse(codec: Codec) -> Result<gst::Pipeline, RemuxError> {
     let failed = |reason: String| RemuxError { name: name(codec), reason };
-    let words = Description::find(name(codec)).and_then(|file| file.words()).map_err(|error| failed(error.to_string()))?;
+    let words =
+        Description::find(name(codec)).and_then(|file| file.words()).map_err(|error| failed(error.to_string()))?;
     gst::parse::launch_full(&format!("appsrc name=frames ! {words}"), None, gst::ParseFlags::FATAL_ERRORS)
         .map_err(|error| failed(error.to_string()))?
         .downcast()
@@ -97,7 +98,8 @@ pub fn remux(reel: &Reel, file: &Path) -> Result<(), RemuxError> {
         }
     }
     let _ = frames.end_of_stream();
-    match bus.timed_pop_filtered(LIMIT, &[gst::MessageType::Error, gst::MessageType::Eos]).as_ref().map(|it| it.view()) {
+    match bus.timed_pop_filtered(LIMIT, &[gst::MessageType::Error, gst::MessageType::Eos]).as_ref().map(|it| it.view())
+    {
         Some(gst::MessageView::Eos(_)) => Ok(()),
         Some(gst::MessageView::Error(error)) => {
             Err(failed(format!("{} ({})", error.error(), error.debug().unwrap_or_default())))
@@ -130,7 +132,11 @@ mod tests {
     fn a_stream_behind_rtp_becomes_a_file_of_the_same_frames() {
         crate::media::init().unwrap();
         for (codec, rtp, demux) in [
-            (Codec::Vp8, "vp8enc deadline=1 keyframe-max-dist=20 ! rtpvp8pay mtu=300 ! rtpvp8depay", "matroskademux ! vp8dec"),
+            (
+                Codec::Vp8,
+                "vp8enc deadline=1 keyframe-max-dist=20 ! rtpvp8pay mtu=300 ! rtpvp8depay",
+                "matroskademux ! vp8dec",
+            ),
             (
                 Codec::H264,
                 "x264enc tune=zerolatency key-int-max=20 ! rtph264pay mtu=300 config-interval=-1 ! rtph264depay",
@@ -159,7 +165,9 @@ mod tests {
             run(&format!("filesrc location={} ! {demux} ! fakesink name=end", file.display()), |bin| {
                 let pad = bin.by_name("end").unwrap().static_pad("sink").unwrap();
                 pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-                    seen.lock().unwrap().extend(info.buffer().and_then(|buffer| buffer.pts()).map(|pts| pts.mseconds()));
+                    seen.lock()
+                        .unwrap()
+                        .extend(info.buffer().and_then(|buffer| buffer.pts()).map(|pts| pts.mseconds()));
                     gst::PadProbeReturn::Ok
                 });
             });

@@ -79,7 +79,8 @@ impl Tape {
     pub fn forget_earlier(&self) {
         let mut recorded = self.lock();
         let newest = recorded.newest;
-        let freed: usize = recorded.reels.extract_if(.., |reel| reel.connection != newest).map(|reel| reel.bytes()).sum();
+        let freed: usize =
+            recorded.reels.extract_if(.., |reel| reel.connection != newest).map(|reel| reel.bytes()).sum();
         recorded.room += freed;
         recorded.is_cut &= freed == 0;
     }
@@ -318,7 +319,8 @@ mod tests {
         sender.turn("rotate-0");
         sender.send("d", true);
         let reel = tape.take().unwrap().reels.remove(0);
-        let expected = [(0, "rotate-90"), (40, "rotate-0")].map(|(at, how)| (Duration::from_millis(at), how.to_owned()));
+        let expected =
+            [(0, "rotate-90"), (40, "rotate-0")].map(|(at, how)| (Duration::from_millis(at), how.to_owned()));
         assert_eq!(reel.turned, expected);
     }
 }

@@ -24,7 +24,7 @@ use crate::debug::graphs::DotFolder;
 use crate::media::branch::Rotation;
 use crate::media::inspect::PeerBoard;
 use crate::media::screen::PictureSource;
-use crate::media::{Codec, FrameSink, Observers, IceOptions};
+use crate::media::{Codec, FrameSink, IceOptions, Observers};
 use crate::redact::shorten;
 use direct::DirectRooms;
 pub use direct::message::CameraLabel;
