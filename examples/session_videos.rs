@@ -17,8 +17,8 @@ use bytes::Bytes;
 use gst::prelude::*;
 use image::imageops::FilterType;
 use image::{ImageFormat, RgbImage};
+use vision_service::frame_door::plugins::video_redis::Settings;
 use vision_service::frame_door::protocol::SessionId;
-use vision_service::frame_door::settings::VideoRedis;
 use vision_service::session_video::recorder::Recorder;
 
 const FRAMES: u64 = 50;
@@ -81,7 +81,7 @@ async fn measure(clip: Option<&str>, folder: &Path, port: u16) -> anyhow::Result
 }
 
 async fn record(frames: &[Bytes], port: u16, queue: &str) -> anyhow::Result<()> {
-    let recorder = Recorder::start(&VideoRedis {
+    let recorder = Recorder::start(&Settings {
         address: format!("redis://127.0.0.1:{port}").into(),
         queue: queue.into(),
         result_ttl: Duration::ZERO,

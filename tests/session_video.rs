@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use image::ImageFormat;
+use vision_service::frame_door::plugins::video_redis::Settings;
 use vision_service::frame_door::protocol::SessionId;
-use vision_service::frame_door::settings::VideoRedis;
 use vision_service::session_video::queue::KEPT_WAITING;
 use vision_service::session_video::recorder::Recorder;
 
@@ -16,7 +16,7 @@ const BLUE: [u8; 3] = [20, 20, 200];
 const BLACK: [u8; 3] = [0; 3];
 
 /// A session of so many red frames, 100 ms between them; all of it is in Redis then.
-async fn session_of(settings: &VideoRedis, frames: u32, ended: Option<bool>) -> SessionId {
+async fn session_of(settings: &Settings, frames: u32, ended: Option<bool>) -> SessionId {
     let (recorder, session) = (Recorder::start(settings).unwrap(), SessionId::random().unwrap());
     for number in 0..frames {
         let file = picture((160, 120), RED, number, ImageFormat::Jpeg);
@@ -78,7 +78,7 @@ async fn a_session_becomes_a_video_of_every_codec() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_takes_the_last_frames() {
     let studio = Studio::open("limit").await;
-    let settings = VideoRedis { frames_limit: Some(7), ..studio.settings() };
+    let settings = Settings { frames_limit: Some(7), ..studio.settings() };
     let session = session_of(&settings, 18, Some(true)).await;
     studio.work_once("").await;
     let film = Film::read(&studio.video(session, "mp4"));
@@ -91,7 +91,7 @@ async fn a_limit_takes_the_last_frames() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_due_at_a_best_shot_or_when_nobody_comes_back() {
     let studio = Studio::open("due").await;
-    let settings = VideoRedis { session_timeout: Duration::from_secs(3), ..studio.settings() };
+    let settings = Settings { session_timeout: Duration::from_secs(3), ..studio.settings() };
     let left = session_of(&settings, 3, None).await;
     let ended = session_of(&settings, 3, Some(false)).await;
     let waiting = std::time::Instant::now();
@@ -123,7 +123,7 @@ async fn a_job_is_due_at_a_best_shot_or_when_nobody_comes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_comes_back_gets_the_whole_session_into_one_file() {
     let studio = Studio::open("reconnect").await;
-    let settings = VideoRedis { session_timeout: Duration::ZERO, ..studio.settings() };
+    let settings = Settings { session_timeout: Duration::ZERO, ..studio.settings() };
     let session = session_of(&settings, 4, None).await;
     studio.work_once("").await;
     assert_eq!(Film::read(&studio.video(session, "mp4")).pictures.len(), 4);
@@ -146,7 +146,7 @@ async fn who_comes_back_gets_the_whole_session_into_one_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_gets_the_video_and_the_session() {
     let studio = Studio::open("command").await;
-    let settings = VideoRedis { task: "my.task".into(), ..studio.settings() };
+    let settings = Settings { task: "my.task".into(), ..studio.settings() };
     let session = session_of(&settings, 3, Some(true)).await;
     let out = studio.folder.0.join("what the task got");
     let command = format!(
@@ -162,8 +162,7 @@ async fn a_command_gets_the_video_and_the_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_fails_is_tried_again_and_recorded() {
     let studio = Studio::open("failing").await;
-    let task =
-        |task: &str| VideoRedis { task: task.into(), failure_ttl: Duration::from_secs(7000), ..studio.settings() };
+    let task = |task: &str| Settings { task: task.into(), failure_ttl: Duration::from_secs(7000), ..studio.settings() };
     let failing = session_of(&task("failing"), 3, Some(true)).await;
     let slow = session_of(&task("slow"), 3, Some(true)).await;
     let missing = session_of(&task("missing"), 3, Some(true)).await;

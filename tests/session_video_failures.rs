@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use image::ImageFormat;
+use vision_service::frame_door::plugins::video_redis::Settings;
 use vision_service::frame_door::protocol::SessionId;
-use vision_service::frame_door::settings::VideoRedis;
 use vision_service::session_video::queue::{Address, Claim, Job, Queue};
 use vision_service::session_video::recorder::Recorder;
 
@@ -130,7 +130,7 @@ async fn take(queue: &Queue, token: &str, lease: Duration) -> Job {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_one_workers_at_a_time_and_not_for_ever_tried() {
     let studio = Studio::open("claims").await;
-    let settings = VideoRedis { session_timeout: Duration::ZERO, ..studio.settings() };
+    let settings = Settings { session_timeout: Duration::ZERO, ..studio.settings() };
     let (recorder, session) = (Recorder::start(&settings).unwrap(), SessionId::random().unwrap());
     recorder.frame(session, ms(0), frame(0));
     recorder.close(LIMIT).await;
@@ -188,7 +188,7 @@ async fn a_job_is_one_workers_at_a_time_and_not_for_ever_tried() {
     assert!(matches!(queue.claim("eighth", long, 3).await.unwrap(), Claim::None(None)));
 }
 
-async fn recorder_of(settings: &VideoRedis, session: SessionId, number: u64) {
+async fn recorder_of(settings: &Settings, session: SessionId, number: u64) {
     let recorder = Recorder::start(settings).unwrap();
     recorder.frame(session, ms(number * 100), frame(number));
     recorder.close(LIMIT).await;

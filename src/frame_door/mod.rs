@@ -24,27 +24,28 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vision_models::engine::Engine;
 use vision_models::picture_file::PictureLimits;
 
-use self::plugins::descriptor_quality::{self, ClientSetUpError};
+use self::plugins::{Failure, Opened, basic_auth};
 use self::protocol::Limits;
 use self::sessions::Sessions;
-use self::settings::{BasicAuth, Environment, LogLevel, Settings, SettingsError};
+use self::settings::{Environment, LogLevel, Settings, SettingsError};
 use crate::config;
 use crate::evidence::Keeper;
-use crate::session_video::recorder::{Recorder, RecorderError};
 use crate::signing::Signing;
 use crate::token::{KeyError, Signer};
 
 /// The door, when it is open.
 pub struct FrameDoor {
     shared: plugins::Shared,
+    plugins: Vec<Box<dyn Opened>>,
     signing: Signing,
     environment: Environment,
-    basic_auth: Option<BasicAuth>,
+    basic_auth: Option<basic_auth::Settings>,
     max_attempts: Option<u32>,
     max_liveness_attempts: Option<u32>,
     listener: Option<(String, u16)>,
@@ -71,10 +72,7 @@ pub enum OpenError {
     Key(#[from] KeyError),
     /// A plug-in cannot be used.
     #[error(transparent)]
-    DescriptorQuality(#[from] ClientSetUpError),
-    /// Videos cannot be recorded.
-    #[error(transparent)]
-    Recorder(#[from] RecorderError),
+    Plugin(#[from] Failure),
 }
 
 /// The settings of the file that the configuration names, or those of an empty one. Warnings are logged.
@@ -123,25 +121,17 @@ impl FrameDoor {
             return Ok(None);
         }
         let signer = Signer::new(&settings.jwt)?;
-        let descriptor_quality =
-            settings.plugins.descriptor_quality.as_ref().map(descriptor_quality::Client::new).transpose()?;
-        let recorder = settings.plugins.video_redis.as_ref().map(Recorder::start).transpose()?;
+        let shared = plugins::Shared { thresholds: settings.thresholds, engine, keeper };
+        let opened = settings.plugins.iter().filter_map(|plugin| plugin.open(&shared).transpose());
+        let plugins = opened.collect::<Result<_, _>>()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let basic_auth = settings.plugins.basic_auth.clone();
-        let shared = plugins::Shared {
-            settings: settings.plugins,
-            thresholds: settings.thresholds,
-            engine,
-            descriptor_quality,
-            recorder,
-            keeper,
-        };
         tracing::info!(environment = ?settings.environment, algorithm = settings.jwt.algorithm.as_str(), "the frame door is open");
         Ok(Some(Arc::new(Self {
             shared,
+            plugins,
             signing: Signing::new(signer, config.audience.clone(), config.token_lifetime),
             environment: settings.environment,
-            basic_auth,
+            basic_auth: settings.basic_auth,
             max_attempts: settings.max_attempts,
             max_liveness_attempts: settings.max_liveness_attempts,
             listener: settings.listener,
@@ -160,7 +150,7 @@ impl FrameDoor {
     }
 
     /// Who may begin a session; none: everybody.
-    pub fn basic_auth(&self) -> Option<&BasicAuth> {
+    pub fn basic_auth(&self) -> Option<&basic_auth::Settings> {
         self.basic_auth.as_ref()
     }
 
@@ -168,9 +158,7 @@ impl FrameDoor {
     /// goes; at most for `grace` each.
     pub async fn close(&self, grace: Duration) {
         self.sessions.drain(grace).await;
-        if let Some(recorder) = &self.shared.recorder {
-            recorder.close(grace).await;
-        }
+        join_all(self.plugins.iter().map(|plugin| plugin.close(grace))).await;
     }
 
     /// What answers tell.

@@ -10,7 +10,7 @@ use vision_core::liveness::frame_checks::{Details, FrameStatus};
 
 use super::FrameDoor;
 use super::judge::{Judge, JudgeError, Judged};
-use super::plugins::{self, BeginError, Ended, Ending, Plugin, Seen, Word};
+use super::plugins::{Ended, Ending, Failure, Plugin, Seen, Word};
 use super::protocol::SessionId;
 use crate::signing::SignError;
 use crate::token::Claims;
@@ -72,9 +72,9 @@ impl Session {
     /// A new one.
     ///
     /// # Errors
-    /// [`BeginError`].
-    pub fn begin(door: Arc<FrameDoor>, id: SessionId) -> Result<Self, BeginError> {
-        let plugins = plugins::begin(&door.shared, id)?;
+    /// [`Failure`] of a plug-in.
+    pub fn begin(door: Arc<FrameDoor>, id: SessionId) -> Result<Self, Failure> {
+        let plugins = door.plugins.iter().map(|plugin| plugin.begin(id)).collect::<Result<_, _>>()?;
         let judge = Judge::new(door.shared.engine.clone(), door.shared.thresholds.clone(), door.limits.pictures());
         Ok(Self {
             id,

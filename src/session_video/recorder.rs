@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::queue::{Address, Message, News, Queue, QueueError, Terms};
+use crate::frame_door::plugins::video_redis::Settings;
 use crate::frame_door::protocol::SessionId;
-use crate::frame_door::settings::VideoRedis;
 
 /// What waits for Redis: bytes of pictures, and messages. The oldest frames beyond are dropped.
 const MAX_BYTES: usize = 64 << 20;
@@ -120,7 +120,7 @@ impl Recorder {
     ///
     /// # Errors
     /// [`RecorderError`]: the connection string cannot be used, or there is no tokio runtime.
-    pub fn start(settings: &VideoRedis) -> Result<Self, RecorderError> {
+    pub fn start(settings: &Settings) -> Result<Self, RecorderError> {
         let queue = Queue::open(Address::read(&settings.address)?, &settings.queue)?;
         let terms = Terms {
             frames_limit: settings.frames_limit,
@@ -278,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_redis_that_is_not_there() {
-        let settings = VideoRedis {
+        let settings = Settings {
             address: "redis://me:secret@127.0.0.1:1/".to_owned().into(),
             queue: "q".into(),
             result_ttl: Duration::ZERO,

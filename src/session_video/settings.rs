@@ -165,6 +165,7 @@ impl FromValue for CommandLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame_door::plugins::video_redis;
 
     #[test]
     fn an_empty_file_has_the_defaults() {
@@ -211,7 +212,7 @@ mod tests {
         );
         let service = crate::frame_door::settings::Settings::read(text).unwrap();
         assert!(service.warnings.is_empty(), "{:?}", service.warnings);
-        assert!(service.settings.plugins.video_redis.is_some());
+        assert!(service.settings.plugin::<video_redis::Settings>().is_some());
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use gst::prelude::*;
 use image::{ImageFormat, Rgb, RgbImage};
+use vision_service::frame_door::plugins::video_redis::Settings;
 use vision_service::frame_door::protocol::SessionId;
-use vision_service::frame_door::settings::VideoRedis;
 use vision_service::session_video::recorder::Recorder;
 
 use super::assets::Scratch;
@@ -36,8 +36,8 @@ impl Studio {
     }
 
     /// As the plug-in has it, with the manual's defaults.
-    pub fn settings(&self) -> VideoRedis {
-        VideoRedis {
+    pub fn settings(&self) -> Settings {
+        Settings {
             address: self.redis.url().into(),
             queue: QUEUE.into(),
             result_ttl: Duration::from_secs(500),

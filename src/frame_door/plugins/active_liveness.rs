@@ -9,12 +9,63 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use vision_core::liveness::continuity::reaction::LEAST_REACTION;
 use vision_core::liveness::frame_checks::Code;
-use vision_core::liveness::interactions::{Interaction, Interactions, Settings};
+pub use vision_core::liveness::interactions::Settings;
+use vision_core::liveness::interactions::{Interaction, Interactions, SettingsError};
 
-use super::{BeginError, Plugin, Seen, Word};
+use super::{Configured, Failure, Opened, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
+use crate::frame_door::settings::value::{Flag, Limit};
 
 /// What is wrong whatever the subject is asked for.
 const IN_THE_WAY: [Code; 5] = [Code::NoFace, Code::SeveralFaces, Code::CloserWidth, Code::CloserHeight, Code::Further];
+
+/// `[MIDDLEWARES.WS.ActiveLiveness]`.
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        let args = file.plugin("WS", "ActiveLiveness", false)?;
+        let default = Self::default();
+        let count: Option<Limit> = file.get(&args, "interactionsCount");
+        let cooldown: Option<Limit> = file.get(&args, "cooldownFramesCount");
+        let one_eyed: Option<Flag> = file.get(&args, "acceptOneEyed");
+        let mut degrees = |key: &str, default: f32| file.within(&args, key, 0.0, 180.0).unwrap_or(default);
+        let settings = Self {
+            yaw_start_deg: degrees("yawStartDeg", default.yaw_start_deg),
+            yaw_threshold_deg: degrees("yawThresholdDeg", default.yaw_threshold_deg),
+            pitch_start_deg: degrees("pitchStartDeg", default.pitch_start_deg),
+            pitch_threshold_deg: degrees("pitchThresholdDeg", default.pitch_threshold_deg),
+            interactions_count: count.and_then(|count| count.0).map_or(default.interactions_count, |n| n as usize),
+            cooldown_frames_count: cooldown.and_then(|count| count.0).unwrap_or(default.cooldown_frames_count),
+            accept_one_eyed: one_eyed.map_or(default.accept_one_eyed, |flag| flag.0),
+            interactions: default.interactions,
+        };
+        if let Err(error) = settings.check() {
+            file.refuse(&args, error);
+        }
+        Some(settings)
+    }
+
+    fn open(&self, _: &Shared) -> Opening {
+        Ok(Some(Box::new(self.clone())))
+    }
+}
+
+impl Opened for Settings {
+    fn begin(&self, _: SessionId) -> Result<Box<dyn Plugin>, Failure> {
+        Ok(Box::new(ActiveLiveness::draw(self.clone())?))
+    }
+}
+
+/// Why a session has nothing to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DrawError {
+    /// The operating system has no randomness.
+    #[error("the operating system has no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+    /// Interactions that cannot be drawn.
+    #[error("ActiveLiveness: {0}")]
+    Interactions(#[from] SettingsError),
+}
 
 /// The plug-in.
 pub struct ActiveLiveness {
@@ -30,8 +81,8 @@ impl ActiveLiveness {
     /// Draws the interactions.
     ///
     /// # Errors
-    /// Settings that cannot be used, or an operating system without randomness.
-    pub fn draw(settings: Settings) -> Result<Self, BeginError> {
+    /// [`DrawError`].
+    pub fn draw(settings: Settings) -> Result<Self, DrawError> {
         let interactions = Interactions::draw(settings, getrandom::fill)??;
         Ok(Self { interactions, has_begun: false, is_done: false, asked: None, completed: Vec::new() })
     }

@@ -7,7 +7,28 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 use vision_core::liveness::frame_checks::{Code, Thresholds};
 
-use super::{CONTINUE, Plugin, Seen, Word};
+use super::{CONTINUE, Configured, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
+
+/// `[MIDDLEWARES.WS.AggregateLiveness]`.
+#[derive(Debug)]
+pub struct Settings {
+    /// `args.framesCount`, 1..100: liveness is told of so many frames together.
+    pub frames: u32,
+}
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        let args = file.plugin("WS", "AggregateLiveness", false)?;
+        Some(Self { frames: file.within(&args, "framesCount", 1.0, 100.0).map_or(3, |count| count as u32) })
+    }
+
+    fn open(&self, shared: &Shared) -> Opening {
+        let (frames, thresholds) = (self.frames, shared.thresholds.clone());
+        Ok(Some(Box::new(move |_: SessionId| AggregateLiveness::new(frames, &thresholds))))
+    }
+}
 
 /// The plug-in.
 pub struct AggregateLiveness {

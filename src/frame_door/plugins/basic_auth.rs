@@ -1,12 +1,35 @@
 //! `BasicAuth`: who may begin a session, by user name and password (RFC 7617) and by the page that asks.
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use url::Url;
 use warp::http::{HeaderMap, HeaderValue, header};
 
-use crate::frame_door::settings::BasicAuth;
+use crate::frame_door::settings::reader::Reader;
+
+/// `[MIDDLEWARES.REQUEST.BasicAuth]`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `args.username`.
+    pub username: String,
+    /// `args.password`.
+    pub password: SecretString,
+    /// `args.origin`: the only site whose pages may open a session; none: every one.
+    pub origin: Option<String>,
+}
+
+impl Settings {
+    /// What the file says; none: switched off.
+    pub fn read(file: &mut Reader) -> Option<Self> {
+        let args = file.plugin("REQUEST", "BasicAuth", false)?;
+        Some(Self {
+            username: file.must(&args, "username"),
+            password: file.must(&args, "password").into(),
+            origin: file.get(&args, "origin").filter(|origin: &String| !matches!(origin.as_str(), "" | "-")),
+        })
+    }
+}
 
 /// Why nobody was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +45,7 @@ pub enum Refused {
 ///
 /// # Errors
 /// [`Refused`].
-pub fn check(settings: &BasicAuth, headers: &HeaderMap) -> Result<(), Refused> {
+pub fn check(settings: &Settings, headers: &HeaderMap) -> Result<(), Refused> {
     if let (Some(allowed), Some(origin)) = (&settings.origin, headers.get(header::ORIGIN))
         && !origin.to_str().is_ok_and(|origin| is_of(origin, allowed))
     {
@@ -56,15 +79,15 @@ fn credentials(value: &HeaderValue) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn settings(origin: Option<&str>) -> BasicAuth {
-        BasicAuth {
+    fn settings(origin: Option<&str>) -> Settings {
+        Settings {
             username: "me".into(),
             password: "my: secret".to_owned().into(),
             origin: origin.map(ToOwned::to_owned),
         }
     }
 
-    fn asks(settings: &BasicAuth, user: Option<&str>, origin: Option<&str>) -> Result<(), Refused> {
+    fn asks(settings: &Settings, user: Option<&str>, origin: Option<&str>) -> Result<(), Refused> {
         let mut headers = HeaderMap::new();
         if let Some(user) = user {
             let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, user);

@@ -3,7 +3,24 @@
 use bytes::Bytes;
 use vision_core::liveness::frame_checks::{BestShot, Thresholds};
 
-use super::{Plugin, Seen, Word};
+use super::{Configured, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
+
+/// `[MIDDLEWARES.WS.Bestshot]`.
+#[derive(Debug)]
+pub struct Settings;
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        file.plugin("WS", "Bestshot", false).map(|_| Self)
+    }
+
+    fn open(&self, shared: &Shared) -> Opening {
+        let thresholds = shared.thresholds.clone();
+        Ok(Some(Box::new(move |_: SessionId| Bestshot::new(&thresholds))))
+    }
+}
 
 /// The plug-in.
 pub struct Bestshot(BestShot<Bytes>);

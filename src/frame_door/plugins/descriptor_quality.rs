@@ -16,8 +16,9 @@ use url::Url;
 use vision_core::liveness::frame_checks::Code;
 use vision_models::picture_file;
 
-use super::{Plugin, Seen, Word};
-use crate::frame_door::settings::DescriptorQuality;
+use super::{Configured, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
 use crate::outbound::{self, ClientError, Redirects, read_body};
 use crate::redact::address;
 
@@ -25,6 +26,33 @@ use crate::redact::address;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer that is read.
 const MAX_ANSWER: u64 = 256 << 10;
+
+/// `[MIDDLEWARES.WS.Luna3DescriptorQualityCheck]`.
+#[derive(Debug)]
+pub struct Settings {
+    /// `args.connectionString`.
+    pub address: String,
+    /// `args.authToken`.
+    pub token: SecretString,
+    /// `args.descriptorQualityThreshold`, 0..1; none: whatever comes back is good enough.
+    pub threshold: Option<f32>,
+}
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        let args = file.plugin("WS", "Luna3DescriptorQualityCheck", false)?;
+        Some(Self {
+            address: file.get(&args, "connectionString").unwrap_or_else(|| "http://127.0.0.1:5000".into()),
+            token: file.get::<String>(&args, "authToken").unwrap_or_default().into(),
+            threshold: file.within(&args, "descriptorQualityThreshold", 0.0, 1.0),
+        })
+    }
+
+    fn open(&self, _: &Shared) -> Opening {
+        let client = Client::new(self)?;
+        Ok(Some(Box::new(move |_: SessionId| DescriptorQualityCheck::new(client.clone()))))
+    }
+}
 
 /// Why the platform cannot be asked.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +104,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientSetUpError`].
-    pub fn new(settings: &DescriptorQuality) -> Result<Self, ClientSetUpError> {
+    pub fn new(settings: &Settings) -> Result<Self, ClientSetUpError> {
         let wrong = |reason: String| ClientSetUpError::Address(reason);
         let mut url = Url::parse(&settings.address).map_err(|error| wrong(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -184,8 +212,8 @@ mod tests {
         (serve_plain(filter, ([127, 0, 0, 1], 0).into()).await.unwrap(), requests)
     }
 
-    fn settings(port: u16, threshold: Option<f32>) -> DescriptorQuality {
-        DescriptorQuality { address: format!("http://127.0.0.1:{port}/luna/"), token: "t".to_owned().into(), threshold }
+    fn settings(port: u16, threshold: Option<f32>) -> Settings {
+        Settings { address: format!("http://127.0.0.1:{port}/luna/"), token: "t".to_owned().into(), threshold }
     }
 
     /// What is said of two frames with the same best shot, on a thread that may wait.
@@ -221,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn addresses_are_checked_at_start() {
         for wrong in ["127.0.0.1", "ftp://h"] {
-            let settings = DescriptorQuality { address: wrong.into(), ..settings(1, None) };
+            let settings = Settings { address: wrong.into(), ..settings(1, None) };
             assert!(Client::new(&settings).is_err(), "{wrong}");
         }
     }

@@ -10,10 +10,27 @@ use serde_json::{Value, json};
 use super::{Ended, Ending, Plugin, Seen, Shared, Word};
 use crate::evidence::{Door, Flipbook, Footage, Keeper, Record, RecordPicture, Role, Series, Step, Threshold};
 use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
 
 /// What is asked for under a code, in the names of the interactions.
 const ACTIONS: [(u16, &str); 6] =
     [(62, "blink"), (64, "yaw_right"), (65, "yaw_left"), (67, "pitch_up"), (68, "pitch_down"), (102, "mouth")];
+
+/// It has no section of its own: it takes part where the service keeps evidence.
+#[derive(Debug)]
+pub struct Settings;
+
+impl super::Configured for Settings {
+    fn read(_: &mut Reader) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn open(&self, shared: &Shared) -> super::Opening {
+        let Some(keeper) = shared.keeper.clone() else { return Ok(None) };
+        let shared = shared.clone();
+        Ok(Some(Box::new(move |session: SessionId| Evidence::new(keeper.clone(), session, &shared))))
+    }
+}
 
 /// The plug-in.
 pub struct Evidence {

@@ -12,7 +12,9 @@ use vision_core::liveness::continuity::identity::{Embedding, Identity, Seen as V
 use vision_core::liveness::frame_checks::Code;
 use vision_models::engine::Engine;
 
-use super::{Plugin, Seen, Word};
+use super::{Configured, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
 use crate::matching::engine::identity;
 
 /// 103: another face than before. LUNA PASS has no code for it that is known.
@@ -22,6 +24,22 @@ pub const ANOTHER_FACE: u16 = 103;
 const INTERVAL: Duration = Duration::from_millis(500);
 /// With these the face is still good enough to be recognised.
 const HARMLESS: [Code; 4] = [Code::Liveness, Code::LivenessQuality, Code::LowAgs, Code::Mouth];
+
+/// `[MIDDLEWARES.WS.FaceMatcher]`.
+#[derive(Debug)]
+pub struct Settings;
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        file.plugin("WS", "FaceMatcher", true).map(|_| Self)
+    }
+
+    fn open(&self, shared: &Shared) -> Opening {
+        let engine = shared.engine.clone();
+        let Some(identity) = engine.info().embeddings.first().map(identity) else { return Ok(None) };
+        Ok(Some(Box::new(move |_: SessionId| FaceMatcher::new(engine.clone(), identity.clone()))))
+    }
+}
 
 /// The plug-in.
 pub struct FaceMatcher {
@@ -33,10 +51,9 @@ pub struct FaceMatcher {
 }
 
 impl FaceMatcher {
-    /// Nobody seen yet. None without an embedding network.
-    pub fn new(engine: Arc<Engine>) -> Option<Self> {
-        let identity = identity(engine.info().embeddings.first()?);
-        Some(Self { engine, identity, last: None, seen: 0, changed: false })
+    /// `identity`: nobody seen yet, for the engine's embedding.
+    pub fn new(engine: Arc<Engine>, identity: Identity) -> Self {
+        Self { engine, identity, last: None, seen: 0, changed: false }
     }
 }
 

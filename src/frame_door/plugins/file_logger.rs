@@ -11,8 +11,28 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use vision_models::picture_file;
 
-use super::{Plugin, Seen, Word};
+use super::{Configured, Opening, Plugin, Seen, Shared, Word};
 use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
+
+/// `[MIDDLEWARES.WS.FileLogger]`.
+#[derive(Debug)]
+pub struct Settings {
+    /// `args.path`: every picture and what was found in it go to this folder.
+    pub path: PathBuf,
+}
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        let args = file.plugin("WS", "FileLogger", false)?;
+        Some(Self { path: file.get(&args, "path").unwrap_or_else(|| "./LOGS".to_owned()).into() })
+    }
+
+    fn open(&self, _: &Shared) -> Opening {
+        let path = self.path.clone();
+        Ok(Some(Box::new(move |session: SessionId| FileLogger::new(&path, session))))
+    }
+}
 
 /// The plug-in.
 pub struct FileLogger {

@@ -1,32 +1,29 @@
 //! What a session is made of besides the frame checks: one file per plug-in of LUNA PASS, behind one trait.
 //!
-//! Every frame that was looked at goes through all of them, in this order. Each hears what the ones before it said, and
-//! says what the next one hears.
+//! Every frame that was looked at goes through those that are enabled, in the order of [`ALL`]. Each hears what the ones
+//! before it said, and says what the next one hears. Here is what plug-ins see and say; `setup` has their way from the
+//! settings into a session.
 //!
-//! | file | plug-in | what |
-//! |---|---|---|
-//! | [`basic_auth`] | `BasicAuth` | who may begin a session; asked before the session begins |
-//! | [`file_logger`] | `FileLogger` | pictures and scores as files |
-//! | [`bestshot`] | `Bestshot` | keeps the best frame |
-//! | [`descriptor_quality`] | `Luna3DescriptorQualityCheck` | asks another system how good it is |
-//! | [`aggregate_liveness`] | `AggregateLiveness` | liveness over several frames |
-//! | [`active_liveness`] | `ActiveLiveness` | the subject has something to do |
-//! | [`face_matcher`] | `FaceMatcher` | the same person in all frames (of LUNA PASS 1.9; on by default) |
-//! | [`result`] | `Result` | ends the session when nobody has anything against it |
-//! | [`video_redis`] | `VideoRedis` | hands frames to those who make videos |
-//! | [`evidence`] | | what reviewers may see, where evidence is kept |
+//! A new plug-in is a file, its `mod` line and its row in [`ALL`]; nothing else knows it. The file has three things:
 //!
-//! A new plug-in is a file with a [`Plugin`] in it, a row in [`begin`], and its settings.
+//! * `Settings`, its section of the settings, as [`Configured`]: how it is read, and what opens with the door;
+//! * what opens, as [`Opened`]: for most a closure that makes the plug-in of a session;
+//! * the [`Plugin`], which sees the frames of one session.
+//!
+//! [`basic_auth`] is asked before there is a session and is none of them.
 
-pub mod active_liveness;
-pub mod aggregate_liveness;
+// Not `pub` without need: the compiler then warns of a file that has no row.
+
+pub(crate) mod active_liveness;
+pub(crate) mod aggregate_liveness;
 pub mod basic_auth;
-pub mod bestshot;
-pub mod descriptor_quality;
-pub mod evidence;
-pub mod face_matcher;
-pub mod file_logger;
-pub mod result;
+pub(crate) mod bestshot;
+pub(crate) mod descriptor_quality;
+pub(crate) mod evidence;
+pub(crate) mod face_matcher;
+pub(crate) mod file_logger;
+pub(crate) mod result;
+mod setup;
 #[cfg(test)]
 mod testing;
 pub mod video_redis;
@@ -37,15 +34,23 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use serde_json::Value;
 use vision_core::face::Face;
-use vision_core::liveness::frame_checks::{Code, FrameStatus, Thresholds};
-use vision_core::liveness::interactions;
+use vision_core::liveness::frame_checks::{Code, FrameStatus};
 use vision_core::picture::Picture;
-use vision_models::engine::Engine;
 
-use super::protocol::SessionId;
-use super::settings::Plugins;
-use crate::evidence::Keeper;
-use crate::session_video::recorder::Recorder;
+pub use self::setup::{Configured, Failure, Opened, Opening, Read, Shared, read};
+
+/// All plug-ins, in the order in which frames go through them.
+pub const ALL: &[Read] = &[
+    read::<file_logger::Settings>,
+    read::<bestshot::Settings>,
+    read::<descriptor_quality::Settings>,
+    read::<aggregate_liveness::Settings>,
+    read::<active_liveness::Settings>,
+    read::<face_matcher::Settings>,
+    read::<result::Settings>,
+    read::<video_redis::Settings>,
+    read::<evidence::Settings>,
+];
 
 /// 37: all is well, go on.
 pub const CONTINUE: u16 = 37;
@@ -148,59 +153,4 @@ pub trait Plugin: Send {
 
     /// The session is over.
     fn ended(&mut self, _ended: &Ended<'_>) {}
-}
-
-/// What plug-ins of all sessions share.
-pub struct Shared {
-    /// As configured.
-    pub settings: Plugins,
-    /// As configured.
-    pub thresholds: Thresholds,
-    /// The networks.
-    pub engine: Arc<Engine>,
-    /// The client of `Luna3DescriptorQualityCheck`, where it is enabled.
-    pub descriptor_quality: Option<descriptor_quality::Client>,
-    /// What `VideoRedis` writes to, where it is enabled.
-    pub recorder: Option<Recorder>,
-    /// Who keeps evidence, where it is kept.
-    pub keeper: Option<Keeper>,
-}
-
-/// Why a session cannot begin.
-#[derive(Debug, thiserror::Error)]
-pub enum BeginError {
-    /// The operating system has no randomness.
-    #[error("the operating system has no randomness: {0}")]
-    Random(#[from] getrandom::Error),
-    /// Interactions that cannot be drawn.
-    #[error("ActiveLiveness: {0}")]
-    Interactions(#[from] interactions::SettingsError),
-}
-
-/// The enabled plug-ins for a new session, in order.
-///
-/// # Errors
-/// [`BeginError`].
-pub fn begin(shared: &Shared, session: SessionId) -> Result<Vec<Box<dyn Plugin>>, BeginError> {
-    let settings = &shared.settings;
-    let mut plugins: Vec<Box<dyn Plugin>> = Vec::new();
-    let mut add = |plugin: Option<Box<dyn Plugin>>| plugins.extend(plugin);
-    add(settings.file_logger.as_ref().map(|path| Box::new(file_logger::FileLogger::new(path, session)) as _));
-    add(settings.bestshot.then(|| Box::new(bestshot::Bestshot::new(&shared.thresholds)) as _));
-    let quality = shared.descriptor_quality.clone().map(descriptor_quality::DescriptorQualityCheck::new);
-    add(quality.map(|plugin| Box::new(plugin) as _));
-    let aggregate =
-        settings.aggregate_liveness.map(|count| aggregate_liveness::AggregateLiveness::new(count, &shared.thresholds));
-    add(aggregate.map(|plugin| Box::new(plugin) as _));
-    if let Some(interactions) = &settings.active_liveness {
-        add(Some(Box::new(active_liveness::ActiveLiveness::draw(interactions.clone())?)));
-    }
-    let face_matcher = settings.face_matcher.then(|| face_matcher::FaceMatcher::new(shared.engine.clone())).flatten();
-    add(face_matcher.map(|plugin| Box::new(plugin) as _));
-    add(Some(Box::new(result::Result { is_enabled: settings.result })));
-    let video = shared.recorder.clone().map(|recorder| video_redis::VideoRedis::new(recorder, session));
-    add(video.map(|plugin| Box::new(plugin) as _));
-    let evidence = shared.keeper.clone().map(|keeper| evidence::Evidence::new(keeper, session, shared));
-    add(evidence.map(|plugin| Box::new(plugin) as _));
-    Ok(plugins)
 }

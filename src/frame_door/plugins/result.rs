@@ -3,7 +3,27 @@
 //! Without it the first frame that passes all checks is a success, whatever the other plug-ins still wait for; who
 //! refuses the session is heard all the same.
 
-use super::{Plugin, Seen, Word};
+use super::{Configured, Opening, Plugin, Seen, Shared, Word};
+use crate::frame_door::protocol::SessionId;
+use crate::frame_door::settings::reader::Reader;
+
+/// `[MIDDLEWARES.WS.Result]`. Takes part also when it is switched off.
+#[derive(Debug)]
+pub struct Settings {
+    /// `isEnabled`.
+    pub is_enabled: bool,
+}
+
+impl Configured for Settings {
+    fn read(file: &mut Reader) -> Option<Self> {
+        Some(Self { is_enabled: file.plugin("WS", "Result", true).is_some() })
+    }
+
+    fn open(&self, _: &Shared) -> Opening {
+        let is_enabled = self.is_enabled;
+        Ok(Some(Box::new(move |_: SessionId| Result { is_enabled })))
+    }
+}
 
 /// The plug-in.
 pub struct Result {

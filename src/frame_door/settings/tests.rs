@@ -1,8 +1,14 @@
-use vision_core::liveness::quality::glasses::Glasses;
+use std::path::Path;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use vision_core::liveness::quality::glasses::Glasses;
 
+use super::super::plugins::{
+    active_liveness, aggregate_liveness, bestshot, descriptor_quality, face_matcher, file_logger, result, video_redis,
+};
 use super::*;
+use crate::token::Algorithm;
 
 /// A file as an operator has it, with another value for everything.
 const WHOLE: &str = r#"
@@ -63,6 +69,8 @@ yawStartDeg = 11
 yawThresholdDeg = 22
 pitchStartDeg = 12
 pitchThresholdDeg = 24
+[MIDDLEWARES.WS.FaceMatcher]
+isEnabled = 0
 [MIDDLEWARES.WS.Result]
 isEnabled = 0
 [MIDDLEWARES.WS.VideoRedis]
@@ -107,19 +115,20 @@ fn every_setting_is_read() {
     assert_eq!(settings.jwt.key.expose_secret(), "a key of our own");
     assert_eq!((settings.max_attempts, settings.max_liveness_attempts), (Some(50), Some(7)));
 
-    let plugins = settings.plugins;
-    let auth = plugins.basic_auth.unwrap();
+    let auth = settings.basic_auth.as_ref().unwrap();
     assert_eq!((auth.username.as_str(), auth.password.expose_secret()), ("me", "mine"));
     assert_eq!(auth.origin.as_deref(), Some("https://example.org"));
-    assert_eq!(plugins.file_logger, Some("/var/log/photos".into()));
-    assert!(plugins.bestshot && !plugins.result);
-    let luna = plugins.descriptor_quality.unwrap();
+    assert_eq!(settings.plugin::<file_logger::Settings>().unwrap().path, Path::new("/var/log/photos"));
+    assert!(settings.plugin::<bestshot::Settings>().is_some());
+    assert!(settings.plugin::<face_matcher::Settings>().is_none());
+    assert!(!settings.plugin::<result::Settings>().unwrap().is_enabled);
+    let luna = settings.plugin::<descriptor_quality::Settings>().unwrap();
     assert_eq!(
         (luna.address.as_str(), luna.token.expose_secret(), luna.threshold),
         ("http://luna:5000", "t", Some(0.75))
     );
-    assert_eq!(plugins.aggregate_liveness, Some(5));
-    let expected = interactions::Settings {
+    assert_eq!(settings.plugin::<aggregate_liveness::Settings>().unwrap().frames, 5);
+    let expected = active_liveness::Settings {
         cooldown_frames_count: 1,
         interactions_count: 3,
         accept_one_eyed: true,
@@ -127,10 +136,10 @@ fn every_setting_is_read() {
         yaw_threshold_deg: 22.0,
         pitch_start_deg: 12.0,
         pitch_threshold_deg: 24.0,
-        ..interactions::Settings::default()
+        ..active_liveness::Settings::default()
     };
-    assert_eq!(plugins.active_liveness, Some(expected));
-    let video = plugins.video_redis.unwrap();
+    assert_eq!(settings.plugin(), Some(&expected));
+    let video = settings.plugin::<video_redis::Settings>().unwrap();
     assert_eq!(video.address.expose_secret(), "redis://:pass@redis:6379");
     assert_eq!((video.queue.as_str(), video.task.as_str(), video.frames_limit), ("video", "task.keep", Some(100)));
     let times = [video.result_ttl, video.failure_ttl, video.session_timeout].map(|time| time.as_secs());
@@ -141,28 +150,36 @@ fn every_setting_is_read() {
 fn an_empty_file_has_the_manuals_defaults() {
     let Loaded { settings, warnings } = Settings::read("").unwrap();
     assert!(warnings.is_empty());
-    assert_eq!((settings.environment, settings.listener), (Environment::Production, None));
+    assert_eq!((settings.environment, &settings.listener), (Environment::Production, &None));
     assert_eq!((settings.log_level, settings.jwt.algorithm), (LogLevel::Information, Algorithm::Hs256));
     assert!(settings.jwt.is_known_to_all());
     assert_eq!((settings.max_attempts, settings.max_liveness_attempts), (None, None));
     assert_eq!(settings.thresholds, Thresholds::default());
-    let plugins = settings.plugins;
-    assert!(plugins.result && !plugins.bestshot && plugins.basic_auth.is_none() && plugins.video_redis.is_none());
+    assert!(settings.basic_auth.is_none());
+    assert!(settings.plugin::<result::Settings>().unwrap().is_enabled);
+    assert!(settings.plugin::<face_matcher::Settings>().is_some());
+    assert_eq!(settings.plugins.len(), 3, "and evidence, where it is kept: {:?}", settings.plugins);
+    assert_eq!(format!("{settings:?}"), format!("{:?}", Settings::default()));
 
     let enabled = "MIDDLEWARES.WS.VideoRedis.isEnabled = 1\nMIDDLEWARES.WS.AggregateLiveness.isEnabled = 1\n\
         MIDDLEWARES.WS.FileLogger.isEnabled = 1\nMIDDLEWARES.WS.Luna3DescriptorQualityCheck.isEnabled = 1\n\
         MIDDLEWARES.WS.ActiveLiveness.isEnabled = 1";
-    let plugins = Settings::read(enabled).unwrap().settings.plugins;
-    let video = plugins.video_redis.unwrap();
+    let settings = Settings::read(enabled).unwrap().settings;
+    let video = settings.plugin::<video_redis::Settings>().unwrap();
     assert_eq!(video.address.expose_secret(), "redis://127.0.0.1:6379");
     assert_eq!((video.queue.as_str(), video.task.as_str(), video.frames_limit), ("default", "task.run", None));
     assert_eq!(
         [video.result_ttl, video.failure_ttl, video.session_timeout],
         [Duration::from_secs(500), value::YEAR, Duration::from_secs(300)]
     );
-    assert_eq!((plugins.aggregate_liveness, plugins.file_logger), (Some(3), Some("./LOGS".into())));
-    assert_eq!(plugins.descriptor_quality.unwrap().address, "http://127.0.0.1:5000");
-    assert_eq!(plugins.active_liveness, Some(interactions::Settings::default()));
+    assert_eq!(settings.plugin::<aggregate_liveness::Settings>().unwrap().frames, 3);
+    assert_eq!(settings.plugin::<file_logger::Settings>().unwrap().path, Path::new("./LOGS"));
+    let luna = settings.plugin::<descriptor_quality::Settings>().unwrap();
+    assert_eq!(
+        (luna.address.as_str(), luna.token.expose_secret(), luna.threshold),
+        ("http://127.0.0.1:5000", "", None)
+    );
+    assert_eq!(settings.plugin(), Some(&active_liveness::Settings::default()));
 }
 
 #[test]
@@ -172,7 +189,7 @@ fn spellings_do_not_matter() {
     let Loaded { settings, warnings } = Settings::read(text).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!((settings.max_attempts, settings.max_liveness_attempts), (None, Some(3)));
-    assert_eq!(settings.plugins.aggregate_liveness, Some(4));
+    assert_eq!(settings.plugin::<aggregate_liveness::Settings>().unwrap().frames, 4);
     assert_eq!((settings.thresholds.blur, settings.thresholds.glasses), (0.5, vec![Glasses::EyeGlasses]));
 }
 
