@@ -44,6 +44,7 @@
 //! | [`evidence`] | what was seen of flows and sessions, kept for reviewers where that is configured |
 //! | [`token`], [`signing`] | results as signed tokens: signs and verifies them; in the service's name |
 //! | [`telemetry`], [`redact`] | logs, and what of tokens and addresses they may show |
+//! | [`json`] | scores as others are told them |
 //!
 //! The pure centre is in `vision-core` (gestures, challenge, words, drawing), the networks in `vision-models`, the
 //! GStreamer elements in `gst-plugin-vision`; none of them knows this crate.
@@ -66,6 +67,7 @@ pub mod evidence;
 pub mod flow;
 pub mod frame_door;
 pub mod http;
+pub mod json;
 pub mod matching;
 pub mod media;
 pub mod memory;

@@ -8,9 +8,9 @@ use serde_json::Value;
 use vision_core::face::Face;
 use vision_core::picture::Picture;
 
-use super::result::as_told;
 use super::watch::inspection::Inspected;
 use super::watch::pictures::Scores;
+use crate::json::told;
 
 /// `eyeBlinkLeft` and `eyeBlinkRight` among the blendshapes, and from where on eyes are closed.
 const BLINK: [usize; 2] = [9, 10];
@@ -52,7 +52,7 @@ impl BestShot {
         let Some(appearance) = inspected.appearance.as_ref().filter(|_| counts) else { return };
         let better = self.best.as_ref().is_none_or(|best| appearance.ags > best.fitness);
         if better && !eyes_closed(&inspected.face) {
-            let scores = as_told(&Scores::of(appearance));
+            let scores = told(Scores::of(appearance));
             let (picture, submitted) = (inspected.picture.clone(), inspected.submitted);
             self.best = Some(Best { picture, submitted, scores, fitness: appearance.ags });
         }

@@ -16,11 +16,11 @@ use vision_models::engine::StreamResult;
 
 use super::best_shot::{Best, BestShot};
 use super::registry::{Admission, FlowStatus};
-use super::result::as_told;
 use super::watch::Watch;
 use super::watch::inspection::Inspected;
 use crate::app::Services;
 use crate::evidence::{Door, EvidenceId, Footage, Record, RecordPicture, Role, Series, Step, Threshold};
+use crate::json::told;
 use crate::matching::encode::jpeg;
 use crate::media::tape::Tape;
 
@@ -264,7 +264,7 @@ impl Gathered {
         let mut pictures = self.pictures;
         let compared = pictures.iter_mut().filter(|picture| picture.role == Role::Gesture);
         for (picture, status) in compared.zip(&status.pictures) {
-            picture.scores = as_told(status);
+            picture.scores = told(status);
         }
         Record {
             id,
@@ -276,8 +276,8 @@ impl Gathered {
             began: self.began,
             ended: SystemTime::now(),
             challenge,
-            timings: as_told(&status.timings),
-            checks: as_told(&status.checks),
+            timings: told(&status.timings),
+            checks: told(&status.checks),
             models,
             pictures,
             signals: self.signals,

@@ -6,8 +6,7 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::spawn_blocking;
 use vision_core::liveness::Check;
 use vision_core::picture::Picture;
@@ -16,6 +15,7 @@ use super::outcome::{Outcome, Reason};
 use super::registry::FlowId;
 use super::watch::status::CheckStatus;
 use crate::app::Services;
+use crate::json::told;
 use crate::matching::encode::jpeg;
 use crate::token::Claims;
 
@@ -38,7 +38,7 @@ pub(super) fn claims(
         aud: None,
         sid: flow.to_string(),
         models: services.engine.info().versions(),
-        checks: as_told(checks),
+        checks: told(checks),
     }
 }
 
@@ -60,10 +60,4 @@ pub(super) async fn sign(
     let flow = claims.sid.clone();
     let signed = signing.token(claims, SystemTime::now());
     signed.inspect_err(|e| tracing::error!(flow, "the result is not signed: {e}")).ok()
-}
-
-/// As `GET /flows/{id}` tells it: a score with the digits that it has, not with those of a larger type.
-pub(super) fn as_told(what: &impl Serialize) -> Value {
-    let text = serde_json::to_string(what);
-    text.and_then(|text| serde_json::from_str(&text)).unwrap_or_default()
 }

@@ -202,7 +202,7 @@ pub fn told(errors: &[u16], details: &Details, environment: Environment) -> Valu
             None => json!({}),
         },
     };
-    json!({ "isOk": errors.is_empty(), "errors": errors, "details": details })
+    crate::json::told(json!({ "isOk": errors.is_empty(), "errors": errors, "details": details }))
 }
 
 #[cfg(test)]

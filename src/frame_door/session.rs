@@ -1,5 +1,6 @@
 //! One session: frames in, answers out, and at last a result. Knows nothing of sockets; called from threads that may wait.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -12,6 +13,7 @@ use super::FrameDoor;
 use super::judge::{Judge, JudgeError, Judged};
 use super::plugins::{Ended, Ending, Failure, Plugin, Seen, Word};
 use super::protocol::SessionId;
+use crate::json::told;
 use crate::signing::SignError;
 use crate::token::Claims;
 
@@ -174,7 +176,7 @@ impl Session {
     fn checks(&self) -> Value {
         let findings = self.plugins.iter().filter_map(|plugin| plugin.finding());
         let all = findings.chain([("passiveLiveness", json!(self.judge.passive()))]);
-        Value::Object(all.map(|(name, finding)| (name.to_owned(), finding)).collect())
+        told(all.collect::<BTreeMap<_, _>>())
     }
 
     /// `file`: the deciding frame; it is the best shot of a success where no plug-in kept a better one.
@@ -186,7 +188,7 @@ impl Session {
         let claims = Claims {
             is_ok,
             errors: errors.clone(),
-            details: json!(status.details),
+            details: told(&status.details),
             bestshot: best_shot.map(|file| base64::engine::general_purpose::STANDARD.encode(file)),
             // filled in by whoever signs
             iat: 0,

@@ -11,6 +11,7 @@ use super::{Ended, Ending, Plugin, Seen, Shared, Word};
 use crate::evidence::{Door, Flipbook, Footage, Keeper, Record, RecordPicture, Role, Series, Step, Threshold};
 use crate::frame_door::protocol::SessionId;
 use crate::frame_door::settings::reader::Reader;
+use crate::json::told;
 
 /// What is asked for under a code, in the names of the interactions.
 const ACTIONS: [(u16, &str); 6] =
@@ -62,7 +63,7 @@ struct Kept {
 
 impl Kept {
     fn new(seen: &Seen<'_>) -> Self {
-        Self { file: seen.file.clone(), at: seen.since_begin, scores: json!(seen.status.details) }
+        Self { file: seen.file.clone(), at: seen.since_begin, scores: told(&seen.status.details) }
     }
 
     fn into_picture(self, role: Role, gesture: Option<&str>) -> RecordPicture {
