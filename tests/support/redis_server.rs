@@ -67,13 +67,15 @@ impl RedisServer {
     /// With what it had when it was killed. Returns when it answers.
     pub async fn start_again(&mut self) {
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER, "sh", "redis-server", "--bind", "127.0.0.1", "127.0.0.2", "--port", &self.port.to_string()]);
+        command.args(["-c", WATCHER, "sh", "redis-server", "--bind", "127.0.0.1", "127.0.0.2"]);
+        command.args(["--port", &self.port.to_string()]);
         // every second, a busy disk would lose what was confirmed before a kill
         command.args(["--appendfsync", "always"]);
         command.args(["--appendonly", "yes", "--save", "", "--requirepass", PASSWORD, "--dir"]).arg(&self.folder.0);
         if let Some(Tls { port, certificates, asks_clients }) = &self.tls {
             let Certificates { authority, certificate, key } = certificates;
-            command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", if *asks_clients { "yes" } else { "no" }]);
+            command.args(["--tls-port", &port.to_string()]);
+            command.args(["--tls-auth-clients", if *asks_clients { "yes" } else { "no" }]);
             command.arg("--tls-ca-cert-file").arg(authority).arg("--tls-cert-file").arg(certificate);
             command.arg("--tls-key-file").arg(key);
         }
