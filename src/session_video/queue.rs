@@ -114,7 +114,6 @@ pub fn reason(error: &RedisError) -> String {
         Some(TlsError::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         )) => "the connection string has to name the server as its certificate does",
-        Some(TlsError::InvalidMessage(_)) => "the server does not speak TLS there: redis:// is without",
         Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
             "the server wants a certificate of clients, which have a password: give it tls-auth-clients no"
         }

@@ -126,7 +126,9 @@ impl Worker {
     fn tell<T>(&self, answer: &Result<T, RedisError>) {
         let address = self.queue.address();
         match (answer, self.away.swap(answer.is_err(), Ordering::Relaxed)) {
-            (Err(error), false) => tracing::warn!("Redis at {address} cannot be reached, trying again: {}", reason(error)),
+            (Err(error), false) => {
+                tracing::warn!("Redis at {address} cannot be reached, trying again: {}", reason(error))
+            }
             (Ok(_), true) => tracing::info!("Redis at {address} is back"),
             _ => (),
         }
