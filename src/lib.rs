@@ -68,6 +68,7 @@ pub mod flow;
 pub mod frame_door;
 pub mod http;
 pub mod json;
+mod lock;
 pub mod matching;
 pub mod media;
 pub mod memory;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -159,7 +159,7 @@ fn name(number: usize, ending: &str) -> String {
 
 fn film(number: usize, reel: &Reel, accepted: Instant) -> Result<RecordVideo, VideoError> {
     let file = MemoryFile::new()?;
-    remux(reel, &file.path())?;
+    remux(reel, file.as_ref())?;
     let (media_type, ending) = remux::kind(reel.codec);
     let last = reel.frames.last().map(|frame| frame.at).unwrap_or_default();
     Ok(RecordVideo {
@@ -175,12 +175,11 @@ fn film(number: usize, reel: &Reel, accepted: Instant) -> Result<RecordVideo, Vi
 }
 
 fn encode(pictures: &[(Duration, Bytes)]) -> Result<RecordVideo, VideoError> {
-    let file = MemoryFile::new()?;
-    let mut film = Film::new(CODEC, &file.path(), LIMIT);
+    let mut film = Film::new(CODEC, MemoryFile::new()?, LIMIT);
     for (at, picture) in pictures {
         film.push(*at, picture)?;
     }
-    let video = film.finish()?;
+    let (video, file) = film.finish()?;
     Ok(RecordVideo {
         file: name(1, CODEC.extension()),
         at_ms: pictures.first().map(|(at, _)| milliseconds(*at)).unwrap_or_default(),
@@ -194,23 +193,28 @@ fn encode(pictures: &[(Duration, Bytes)]) -> Result<RecordVideo, VideoError> {
 }
 
 /// A file that is on no disk: what is sealed later was never readable.
-struct MemoryFile(File);
+struct MemoryFile {
+    file: File,
+    /// For those who open a file by its name, as GStreamer does.
+    path: PathBuf,
+}
 
 impl MemoryFile {
     fn new() -> Result<Self, VideoError> {
-        let made = memfd_create(c"evidence", MemfdFlags::CLOEXEC).map_err(io::Error::from)?;
-        Ok(Self(made.into()))
-    }
-
-    /// For those who open a file by its name, as GStreamer does.
-    fn path(&self) -> PathBuf {
-        format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+        let file = File::from(memfd_create(c"evidence", MemfdFlags::CLOEXEC).map_err(io::Error::from)?);
+        Ok(Self { path: format!("/proc/self/fd/{}", file.as_raw_fd()).into(), file })
     }
 
     fn read(mut self) -> Result<Bytes, VideoError> {
         let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes)?;
+        self.file.read_to_end(&mut bytes)?;
         Ok(bytes.into())
+    }
+}
+
+impl AsRef<Path> for MemoryFile {
+    fn as_ref(&self) -> &Path {
+        &self.path
     }
 }
 

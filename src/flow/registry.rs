@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
 use vision_core::liveness::Check;
@@ -14,6 +14,7 @@ use super::watch::pictures::PictureStatus;
 use super::watch::status::CheckStatus;
 use crate::debug::probe::FlowProbe;
 use crate::evidence::EvidenceId;
+use crate::lock::lock;
 
 /// Ended flows that `GET /flows/{id}` still knows.
 const ENDED_KEPT: usize = 1000;
@@ -162,7 +163,7 @@ impl Flows {
 
     // Nothing under this lock can panic half-way; a poisoned lock would still hold consistent data.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Admits a flow, or says why not. The flow counts until the admission is dropped.

@@ -1,6 +1,6 @@
 //! What a flow begins with: the machine's settings out of the service's and the request's, and where frames go.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use vision_core::liveness::{Check, colour};
 use vision_models::engine::FaceStream;
@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::debug::probe::Counters;
 use crate::debug::settings::DebugSettings;
 use crate::http::join_call::JoinCall;
+use crate::lock::lock;
 use crate::media::frame::{Frame, FrameSink};
 
 /// Where the subject's frames go: the newest to the screen, and as many as are needed to the networks.
@@ -26,7 +27,7 @@ pub fn frame_sink(
     let faces = Arc::downgrade(&faces);
     Arc::new(move |frame: Frame| {
         let (watched, due) = {
-            let mut attention = attention.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut attention = lock(&attention);
             (attention.need() != Need::Nothing, attention.take(frame.timestamp))
         };
         counters.frame(due);

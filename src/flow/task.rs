@@ -1,6 +1,6 @@
 //! The owner task of a flow: carries out what the state machine asks for, and tells it what came of it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -32,6 +32,7 @@ use crate::debug::probe::FlowProbe;
 use crate::debug::settings::DebugSettings;
 use crate::evidence::Keeper;
 use crate::http::join_call::JoinCall;
+use crate::lock::lock;
 use crate::media::Observers;
 use crate::media::screen::{Screen, ScreenOptions};
 use crate::redact::shorten;
@@ -230,7 +231,7 @@ impl Task {
             if self.machine.state() != State::Colours {
                 self.colours = None;
             }
-            self.attention.lock().unwrap_or_else(PoisonError::into_inner).set(self.machine.need());
+            lock(&self.attention).set(self.machine.need());
             self.publish();
         }
         let outcome = self.machine.outcome().map(|o| o.to_string()).unwrap_or_default();

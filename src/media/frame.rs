@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst_video::VideoFrameExt as _;
@@ -10,6 +10,7 @@ use vision_core::liveness::continuity::encoded::Encoded;
 use vision_core::picture::{I420View, Picture, PictureView};
 
 use super::tape::{Tape, TapeHead};
+use crate::lock::lock;
 
 /// A buffer of decoded I420 video, mapped for reading for as long as somebody holds it.
 pub struct VideoPicture(gst_video::VideoFrame<gst_video::video_frame::Readable>);
@@ -123,7 +124,7 @@ impl FrameOutlet {
 
     /// `base`: what has to be added to this connection's times to be on the flow's clock.
     fn date(&self, pts: Option<Duration>, received: Instant, base: &mut Option<(Duration, Duration)>) -> Duration {
-        let mut clock = self.0.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clock = lock(&self.0.clock);
         let arrival = received - *clock.start.get_or_insert(received);
         let timestamp = match pts {
             None => arrival,

@@ -1,13 +1,14 @@
 //! Whether the other side of a DTLS handshake is who its description says.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use gst::prelude::*;
 
 use super::fingerprint::Fingerprint;
 use super::peer::{Events, PeerEvent, PeerFailure};
+use crate::lock::lock;
 
 /// Who the other side has to be, and whether it has shown that it is.
 #[derive(Default)]
@@ -19,7 +20,7 @@ pub(super) struct Identity {
 impl Identity {
     /// These fingerprints are the other side's from now on.
     pub fn expect(&self, fingerprints: Vec<Fingerprint>) {
-        *self.expected.lock().unwrap_or_else(PoisonError::into_inner) = fingerprints;
+        *lock(&self.expected) = fingerprints;
     }
 
     /// Whether the other side is who it has to be.
@@ -34,7 +35,7 @@ impl Identity {
 
     /// Compares the handshake's certificate with the description's fingerprints.
     fn check(&self, pem: &str) -> bool {
-        let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner);
+        let expected = lock(&self.expected);
         let proven = der_of(pem).is_some_and(|der| expected.iter().any(|expected| expected.is_of(&der)));
         self.proven.store(proven, Ordering::Release);
         proven

@@ -1,12 +1,13 @@
 //! A peer as whoever looks for a fault sees it: statistics as JSON, and its graph. Nothing here keeps a pipeline alive.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use gst::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{dot, peer};
+use crate::lock::lock;
 
 /// Drawing and counting take milliseconds; a pipeline that hangs takes for ever.
 const LIMIT: Duration = Duration::from_secs(2);
@@ -69,7 +70,7 @@ pub struct PeerBoard(Arc<Mutex<Vec<PeerProbe>>>);
 
 impl PeerBoard {
     fn lock(&self) -> MutexGuard<'_, Vec<PeerProbe>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// These and no others.

@@ -4,9 +4,10 @@
 //! that can be lost as any other, and GStreamer's senders pass over one that comes within a round trip of the request
 //! before it: the picture would stand still until the next loss.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::lock::lock;
 use gst::prelude::*;
 
 /// How long packets may come of which no frame comes out: a key frame takes nearly as long on a slow network (30 kB at
@@ -32,11 +33,6 @@ pub(super) fn insist(depayloader: &gst::Element) {
         *lock(&shared) = Wait::None;
         gst::PadProbeReturn::Ok
     });
-}
-
-/// A lock whose holder panicked still holds plain data.
-fn lock(wait: &Mutex<Wait>) -> MutexGuard<'_, Wait> {
-    wait.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// For the frame that the packets make.

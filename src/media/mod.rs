@@ -47,6 +47,7 @@ pub mod turn_over_tls;
 
 use gst::prelude::PluginFeatureExtManual as _;
 
+use crate::lock::lock;
 pub use codec::Codec;
 pub use frame::{EncodedSink, Frame, FrameOutlet, FrameSink, Observers};
 pub use hardware::Hardware;
@@ -119,7 +120,7 @@ const ELEMENTS: &[(&str, &str)] = &[
 pub fn init() -> Result<(), MediaError> {
     static REGISTERED: std::sync::Mutex<bool> = std::sync::Mutex::new(false);
     gst::init()?;
-    let mut registered = REGISTERED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut registered = lock(&REGISTERED);
     if !*registered {
         gstvision::plugin_register_static().map_err(MediaError::Plugin)?;
         *registered = true;

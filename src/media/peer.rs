@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -26,6 +26,7 @@ use super::identity::{Identity, watch_handshake};
 use super::inspect::PeerProbe;
 use super::pipeline::RunningPipeline;
 use super::stats::PeerStats;
+use crate::lock::lock;
 
 /// How long `webrtcbin` may take for one step of a negotiation (milliseconds, usually; more on a machine that is busy).
 const STEP_LIMIT: Duration = Duration::from_secs(10);
@@ -321,11 +322,6 @@ pub(super) async fn statistics(webrtc: &gst::Element) -> Result<Option<gst::Stru
 fn text_of(description: &WebRTCSessionDescription) -> Result<String, PeerError> {
     let step = "writing the description";
     description.sdp().as_text().map_err(|error| PeerError::Refused { step, reason: error.to_string() })
-}
-
-/// A lock whose holder panicked still holds plain data.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn configure_ice(webrtc: &gst::Element, options: &IceOptions) -> Result<(), PeerError> {

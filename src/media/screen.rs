@@ -12,6 +12,7 @@ use vision_core::subject_view::{Composer, SubjectView, output_size};
 
 use super::frame::{Frame, FrameSink};
 use super::pool::PicturePool;
+use crate::lock::lock;
 
 /// A camera that has been quiet for this long is shown as black: the picture would lie.
 const STALE: Duration = Duration::from_secs(3);
@@ -66,7 +67,7 @@ struct Slot {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Slot> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.slot)
     }
 }
 

@@ -3,12 +3,13 @@
 //! Frames are taken behind the depayloader, and copied, a few kB each: they would hold on to their network packets.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 
 use super::codec::Codec;
+use crate::lock::lock;
 
 /// The video of one flow, over all its connections. Cheap to clone.
 #[derive(Clone)]
@@ -95,7 +96,7 @@ impl Tape {
 
     /// A lock whose holder panicked still holds plain data.
     fn lock(&self) -> MutexGuard<'_, Recorded> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -129,7 +130,7 @@ impl TapeHead {
         let stream = Mutex::new(Stream { codec, connection, caps: None, orientation: None, reel: None });
         let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST | gst::PadProbeType::EVENT_DOWNSTREAM;
         pad.add_probe(kinds, move |_, info| {
-            let mut stream = stream.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut stream = lock(&stream);
             let mut take = |buffer: &gst::BufferRef| {
                 stream.take(&mut tape.lock(), buffer, open.load(Ordering::Acquire), Instant::now());
             };

@@ -2,7 +2,7 @@
 //!
 //! The first picture decides on the size; others are scaled and get borders. Times are those of the frames, from the first
 //! on; each is shown until the next. What is no picture is left out and counted. At most 32 MiB of decoded pictures, and one
-//! more, wait for the encoder. The file has another name until it is complete.
+//! more, wait for the encoder.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -127,13 +127,15 @@ fn parse(codec: Codec) -> Result<gst::Pipeline, BuildError> {
         .map_err(|_| failed("it is no pipeline".into()))
 }
 
-/// A file that is being built. Dropped before its end, the file is removed.
-pub struct Film {
+/// A film in the making, in a file that is there: whoever gives it decides whose it is, and what becomes of it when there is
+/// no film. GStreamer itself makes files for everybody.
+pub struct Film<F> {
     codec: Codec,
-    file: PathBuf,
     timeout: Duration,
     deadline: Instant,
+    // stopped before the file goes
     stream: Option<Stream>,
+    file: F,
     /// Waits for the next to know how long it is shown.
     held: Option<(Duration, RgbPicture)>,
     /// Of the first picture.
@@ -141,12 +143,11 @@ pub struct Film {
     video: Video,
 }
 
-impl Film {
+impl<F: AsRef<Path>> Film<F> {
     /// Nothing is written before the first picture.
-    pub fn new(codec: Codec, file: &Path, timeout: Duration) -> Self {
+    pub fn new(codec: Codec, file: F, timeout: Duration) -> Self {
         let video = Video { pictures: 0, left_out: 0, width: 0, height: 0, duration: Duration::ZERO };
         let deadline = Instant::now() + timeout;
-        let file = file.to_owned();
         Self { codec, file, timeout, deadline, stream: None, held: None, begin: None, video }
     }
 
@@ -176,7 +177,7 @@ impl Film {
             none => {
                 let size = video_size(picture.width, picture.height);
                 (self.video.width, self.video.height) = size;
-                none.insert(Stream::open(self.codec, &self.file, size)?)
+                none.insert(Stream::open(self.codec, self.file.as_ref(), size)?)
             }
         };
         self.video.duration = at + shown;
@@ -190,17 +191,13 @@ impl Film {
     ///
     /// # Errors
     /// [`BuildError`]: there is no file.
-    pub fn finish(mut self) -> Result<Video, BuildError> {
-        match self.held.take() {
-            Some((at, picture)) => self.write(at, LAST, picture)?,
-            None => return Err(BuildError::NoPicture(self.video.left_out)),
+    pub fn finish(mut self) -> Result<(Video, F), BuildError> {
+        if let Some((at, picture)) = self.held.take() {
+            self.write(at, LAST, picture)?;
         }
-        if let Some(stream) = &self.stream {
-            stream.end(self.deadline).map_err(|fault| fault.told(self.codec, self.timeout))?;
-        }
-        // the file is complete and stays
-        self.stream.take().into_iter().for_each(Stream::keep);
-        Ok(self.video.clone())
+        let Some(stream) = self.stream else { return Err(BuildError::NoPicture(self.video.left_out)) };
+        stream.end(self.deadline).map_err(|fault| fault.told(self.codec, self.timeout))?;
+        Ok((self.video, self.file))
     }
 }
 
@@ -227,13 +224,15 @@ impl Fault {
 
 /// A running pipeline and its file.
 struct Stream {
-    pipeline: gst::Pipeline,
+    pipeline: Running,
     bus: gst::Bus,
     frames: gst_app::AppSrc,
     /// Of the pictures, as long as it is the same.
     info: Option<gst_video::VideoInfo>,
-    file: Option<PathBuf>,
 }
+
+/// Stopped when it is dropped.
+struct Running(gst::Pipeline);
 
 impl Stream {
     fn open(codec: Codec, file: &Path, (width, height): (u32, u32)) -> Result<Self, BuildError> {
@@ -255,8 +254,8 @@ impl Stream {
         element("size")?.set_property("caps", caps);
         element("file")?.set_property("location", file);
         let bus = pipeline.bus().ok_or_else(|| failed("it has no bus".into()))?;
-        let stream = Self { pipeline, bus, frames, info: None, file: Some(file.to_owned()) };
-        if stream.pipeline.set_state(gst::State::Playing).is_err() {
+        let stream = Self { pipeline: Running(pipeline), bus, frames, info: None };
+        if stream.pipeline.0.set_state(gst::State::Playing).is_err() {
             let said = stream.said(gst::ClockTime::from_mseconds(100)).err();
             return Err(said.unwrap_or_else(|| Fault::Said("it does not start".into())).told(codec, Duration::ZERO));
         }
@@ -315,25 +314,18 @@ impl Stream {
     }
 
     /// Waits until everything is in the file.
-    fn end(&self, deadline: Instant) -> Result<(), Fault> {
+    fn end(self, deadline: Instant) -> Result<(), Fault> {
         let _ = self.frames.end_of_stream();
         let limit = deadline.saturating_duration_since(Instant::now());
         let limit = gst::ClockTime::try_from(limit).map_err(|_| Fault::Timeout)?;
         if self.said(limit)? { Ok(()) } else { Err(Fault::Timeout) }
     }
-
-    fn keep(mut self) {
-        self.file = None;
-    }
 }
 
-impl Drop for Stream {
+impl Drop for Running {
     fn drop(&mut self) {
-        if self.pipeline.set_state(gst::State::Null).is_err() {
+        if self.0.set_state(gst::State::Null).is_err() {
             tracing::error!("a pipeline of a session video cannot be stopped");
-        }
-        if let Some(file) = &self.file {
-            let _ = std::fs::remove_file(file);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The service's side: takes what sessions have to say, at once, and brings it to Redis when it can.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -9,9 +9,10 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::queue::{Address, Message, News, Queue, QueueError, Terms};
+use super::queue::{Address, Message, News, Queue, QueueError, Terms, reason};
 use crate::frame_door::plugins::video_redis::Settings;
 use crate::frame_door::protocol::SessionId;
+use crate::lock::lock;
 
 /// What waits for Redis: bytes of pictures, and messages. The oldest frames beyond are dropped.
 const MAX_BYTES: usize = 64 << 20;
@@ -106,7 +107,7 @@ impl Waiting {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn close(&self) {
@@ -159,7 +160,7 @@ impl Recorder {
 
     /// Sends what waits, for as long as `grace`, and ends.
     pub async fn close(&self, grace: Duration) {
-        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = lock(&self.0.task).take();
         let Some(mut task) = task else { return };
         self.0.shared.close();
         if tokio::time::timeout(grace, &mut task).await.is_err() {
@@ -213,8 +214,9 @@ impl Writer {
         while let Err(error) = self.queue.write(&self.name, &self.terms, batch).await {
             if !failed {
                 tracing::warn!(
-                    "session video: Redis at {} does not take frames, which wait: {error}",
-                    self.queue.address()
+                    "session video: Redis at {} does not take frames, which wait: {}",
+                    self.queue.address(),
+                    reason(&error)
                 );
             }
             failed = true;
@@ -301,5 +303,7 @@ mod tests {
         assert_eq!(format!("{address} {address:?}"), "host:7 host:7");
         let error = Address::read(&"http://me:secret@host".to_owned().into()).unwrap_err().to_string();
         assert!(error.contains("redis://") && !error.contains("secret"), "{error}");
+        let error = Address::read(&"rediss://me:secret@host/#insecure".to_owned().into()).unwrap_err().to_string();
+        assert!(error.contains("SSL_CERT_FILE") && !error.contains("me:secret"), "{error}");
     }
 }

@@ -4,9 +4,10 @@
 //! was seen in it. What frames look like before they are decoded waits beside them, unpaired.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::lock::lock;
 use vision_core::liveness::continuity::encoded::Encoded;
 use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::picture::PictureView;
@@ -29,10 +30,6 @@ pub struct Note {
 pub struct FrameLog {
     notes: Mutex<VecDeque<Note>>,
     encoded: Mutex<VecDeque<Encoded>>,
-}
-
-fn lock<T>(queue: &Mutex<T>) -> MutexGuard<'_, T> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn push<T>(queue: &Mutex<VecDeque<T>>, value: T) {

@@ -16,7 +16,7 @@ pub mod pictures;
 pub mod status;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use vision_core::face::Face;
@@ -40,6 +40,7 @@ use self::inspection::{Inspected, Inspection, Wants};
 use self::pictures::{PictureStatus, Pictures};
 use self::status::{CheckStatus, Details};
 use super::pace::Pace;
+use crate::lock::lock;
 use crate::matching::engine::identity;
 use crate::media::EncodedSink;
 
@@ -222,7 +223,7 @@ impl Watch {
             self.pictures.inspected(number, inspected.appearance.as_ref(), seen);
         }
         if let Some(logit) = inspected.antispoof {
-            self.passive.lock().unwrap_or_else(PoisonError::into_inner).network(logit);
+            lock(&self.passive).network(logit);
         }
         if let Some(appearance) = inspected.appearance.filter(|_| !is_late) {
             self.glasses.add(appearance.glasses);
@@ -314,9 +315,7 @@ impl Watch {
             Check::FrozenStream => Some(self.stream.frozen()),
             Check::CutsAndLoops => Some(self.stream.cuts_and_loops()),
             Check::IdentityContinuity => Some(self.identity.as_ref().map_or(nothing, Identity::finding)),
-            Check::PassiveLiveness => {
-                Some(self.passive.lock().unwrap_or_else(PoisonError::into_inner).report().finding)
-            }
+            Check::PassiveLiveness => Some(lock(&self.passive).report().finding),
             Check::HeadTurnRigidity => Some(worst(&self.turned).unwrap_or(nothing)),
             Check::ColourChallenge => Some(self.colours.as_ref().map_or(nothing, Judgement::finding)),
             Check::Glasses => Some(self.glasses()),
@@ -337,7 +336,7 @@ impl Watch {
             let finding = self.finding(check).or_else(|| others(check))?;
             let details = match check {
                 Check::PassiveLiveness => {
-                    let passive = self.passive.lock().unwrap_or_else(PoisonError::into_inner);
+                    let passive = lock(&self.passive);
                     Some(Details::Passive(passive.report().into()))
                 }
                 Check::InjectionHints => Some(Details::Injection(self.hints.risk())),
@@ -366,7 +365,7 @@ impl Watch {
 
 /// Passive liveness looks at a frame: some tenths of a millisecond.
 pub fn look(passive: &SharedPassive, picture: &dyn Picture, face: &Face) {
-    passive.lock().unwrap_or_else(PoisonError::into_inner).observe(&picture.view(), face, None);
+    lock(passive).observe(&picture.view(), face, None);
 }
 
 /// The one that speaks most against the subject.
