@@ -22,6 +22,7 @@ mod selfie;
 mod selfie_page;
 mod session_video;
 mod session_video_failures;
+mod session_video_tls;
 mod support;
 mod verification;
 mod verification_mediasoup;

@@ -11,14 +11,16 @@
 //! live. Redis has to be one server, 5 or newer, not a cluster; `maxmemory-policy` has to be `noeviction`, the default.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::error::Error as _;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, Script, ScriptInvocation};
+use redis::{Client, ConnectionAddr, FromRedisValue, RedisError, Script, ScriptInvocation};
 use secrecy::{ExposeSecret as _, SecretString};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use crate::frame_door::protocol::SessionId;
 
@@ -54,6 +56,11 @@ pub enum QueueError {
         "the connection string of Redis has to be redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], rediss://... for TLS, or redis+unix:///PATH"
     )]
     Address,
+    /// `#insecure`: whoever is on the way could take the pictures.
+    #[error(
+        "the connection string of Redis ends in #insecure, which is not done: set SSL_CERT_FILE to the certificate of the server's authority"
+    )]
+    Insecure,
     /// The connection needs tasks.
     #[error("a connection to Redis needs a running tokio runtime")]
     NoRuntime,
@@ -75,9 +82,13 @@ impl Address {
     /// Reads a connection string.
     ///
     /// # Errors
-    /// [`QueueError::Address`].
+    /// [`QueueError::Address`], [`QueueError::Insecure`].
     pub fn read(text: &SecretString) -> Result<Self, QueueError> {
-        Client::open(text.expose_secret()).map(Self).map_err(|_| QueueError::Address)
+        let client = Client::open(text.expose_secret()).map_err(|_| QueueError::Address)?;
+        match client.get_connection_info().addr() {
+            ConnectionAddr::TcpTls { insecure: true, .. } => Err(QueueError::Insecure),
+            _ => Ok(Self(client)),
+        }
     }
 }
 
@@ -92,6 +103,29 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// Why Redis does not answer, and what to do where TLS is the reason.
+pub fn reason(error: &RedisError) -> String {
+    let advice = match tls_error(error) {
+        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+            "set SSL_CERT_FILE to the certificate of the server's authority"
+        }
+        Some(TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "the connection string has to name the server as its certificate does",
+        Some(TlsError::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "the server wants a certificate of clients, which have a password: give it tls-auth-clients no"
+        }
+        _ => return error.to_string(),
+    };
+    format!("{error}; {advice}")
+}
+
+fn tls_error(error: &RedisError) -> Option<&TlsError> {
+    // the source of an `io::Error` is not what is in it but the source of that
+    let source = error.source()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    source.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }
 
 /// What is done with the frames of a session; travels with its job.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::queue::{Address, Message, News, Queue, QueueError, Terms};
+use super::queue::{Address, Message, News, Queue, QueueError, Terms, reason};
 use crate::frame_door::protocol::SessionId;
 use crate::frame_door::settings::VideoRedis;
 
@@ -213,8 +213,9 @@ impl Writer {
         while let Err(error) = self.queue.write(&self.name, &self.terms, batch).await {
             if !failed {
                 tracing::warn!(
-                    "session video: Redis at {} does not take frames, which wait: {error}",
-                    self.queue.address()
+                    "session video: Redis at {} does not take frames, which wait: {}",
+                    self.queue.address(),
+                    reason(&error)
                 );
             }
             failed = true;
@@ -301,5 +302,7 @@ mod tests {
         assert_eq!(format!("{address} {address:?}"), "host:7 host:7");
         let error = Address::read(&"http://me:secret@host".to_owned().into()).unwrap_err().to_string();
         assert!(error.contains("redis://") && !error.contains("secret"), "{error}");
+        let error = Address::read(&"rediss://me:secret@host/#insecure".to_owned().into()).unwrap_err().to_string();
+        assert!(error.contains("SSL_CERT_FILE") && !error.contains("me:secret"), "{error}");
     }
 }

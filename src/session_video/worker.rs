@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::{self, BuildError};
 use super::job::{self, Done, JobError};
-use super::queue::{Claim, Job, Queue, QueueError};
+use super::queue::{Claim, Job, Queue, QueueError, reason};
 use super::settings::Settings;
 use crate::redact::shorten;
 
@@ -38,7 +38,7 @@ pub enum WorkerError {
     #[error("the operating system has no randomness: {0}")]
     Random(#[from] getrandom::Error),
     /// A worker that does not wait.
-    #[error("Redis at {address} cannot be reached: {error}")]
+    #[error("Redis at {address} cannot be reached: {}", reason(error))]
     Redis {
         /// Host and port.
         address: String,
@@ -126,7 +126,9 @@ impl Worker {
     fn tell<T>(&self, answer: &Result<T, RedisError>) {
         let address = self.queue.address();
         match (answer, self.away.swap(answer.is_err(), Ordering::Relaxed)) {
-            (Err(error), false) => tracing::warn!("Redis at {address} cannot be reached, trying again: {error}"),
+            (Err(error), false) => {
+                tracing::warn!("Redis at {address} cannot be reached, trying again: {}", reason(error))
+            }
             (Ok(_), true) => tracing::info!("Redis at {address} is back"),
             _ => (),
         }
@@ -224,7 +226,7 @@ impl Retry {
             match ask().await {
                 Ok(answer) => return answer,
                 Err(error) => {
-                    tracing::debug!("Redis at {} does not answer: {error}", queue.address());
+                    tracing::debug!("Redis at {} does not answer: {}", queue.address(), reason(&error));
                     tokio::time::sleep(self.0.next().unwrap_or(LONGEST_DELAY)).await;
                 }
             }

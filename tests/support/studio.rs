@@ -32,7 +32,11 @@ pub struct Studio {
 
 impl Studio {
     pub async fn open(name: &str) -> Self {
-        Self { redis: RedisServer::start().await, folder: Scratch::new(&format!("studio-{name}")) }
+        Self::open_at(RedisServer::start().await, name)
+    }
+
+    pub fn open_at(redis: RedisServer, name: &str) -> Self {
+        Self { redis, folder: Scratch::new(&format!("studio-{name}")) }
     }
 
     /// As the plug-in has it, with the manual's defaults.
@@ -54,17 +58,24 @@ impl Studio {
 
     /// A worker with these lines besides Redis and the folder.
     pub fn worker(&self, arguments: &[&str], settings: &str) -> Command {
-        let text = format!(
-            "[REDIS]\nconnectionString = {:?}\nqueueName = {QUEUE:?}\n{settings}\n[VIDEO]\npath = {:?}\n",
-            self.redis.url(),
-            self.videos()
-        );
+        self.worker_at(&self.redis.url(), arguments, settings)
+    }
+
+    /// One that finds Redis under another address.
+    pub fn worker_at(&self, url: &str, arguments: &[&str], settings: &str) -> Command {
+        let text = self.settings_of_worker(url, settings);
         let count = std::fs::read_dir(&self.folder.0).unwrap().count();
         let file = self.folder.0.join(format!("lunapassvideo.config.{count}.toml"));
         std::fs::write(&file, text).unwrap();
         let mut command = program();
         command.args(["worker", "--config"]).arg(file).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped());
         command
+    }
+
+    /// A worker's file.
+    pub fn settings_of_worker(&self, url: &str, settings: &str) -> String {
+        let folder = self.videos();
+        format!("[REDIS]\nconnectionString = {url:?}\nqueueName = {QUEUE:?}\n{settings}\n[VIDEO]\npath = {folder:?}\n")
     }
 
     /// A worker that does what is due; what it logs.
