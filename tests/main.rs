@@ -23,6 +23,7 @@ mod selfie_page;
 mod session_video;
 mod session_video_failures;
 mod session_video_tls;
+mod session_video_workers;
 mod support;
 mod verification;
 mod verification_mediasoup;
