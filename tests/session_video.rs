@@ -1,5 +1,9 @@
 //! Sessions become videos: a real Redis, the service's recorder, workers as processes of their own.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use image::ImageFormat;
@@ -8,7 +12,7 @@ use vision_service::frame_door::settings::VideoRedis;
 use vision_service::session_video::queue::KEPT_WAITING;
 use vision_service::session_video::recorder::Recorder;
 
-use crate::support::studio::{Film, LIMIT, Studio, ms, picture};
+use crate::support::studio::{Film, LIMIT, Studio, ms, output, picture};
 
 const RED: [u8; 3] = [200, 20, 20];
 const GREEN: [u8; 3] = [20, 180, 20];
@@ -73,6 +77,59 @@ async fn a_session_becomes_a_video_of_every_codec() {
         assert!((400..=500).contains(&record) && (400..=500).contains(&frames), "{record} {frames}");
     }
     assert_eq!(studio.files().len(), 3);
+}
+
+/// A worker that does what is due, with a umask that hides nothing.
+async fn work_laxly(studio: &Studio, settings: &str) {
+    let worker = studio.worker(&["--once"], settings);
+    let mut lax = Command::new("sh");
+    lax.args(["-c", "umask 0; exec \"$@\"", "sh"]).arg(worker.get_program()).args(worker.get_args());
+    lax.env_clear().envs(worker.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = output(lax).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_is_for_the_workers_user_alone() {
+    let studio = Studio::open("modes").await;
+    let settings = VideoRedis { task: "look".into(), ..studio.settings() };
+    for (codec, extension) in [("H264", "mp4"), ("H265", "mp4"), ("VP9", "webm")] {
+        let session = session_of(&settings, 3, Some(true)).await;
+        let seen = studio.folder.0.join(codec);
+        let look = "stat -c \"%a %u\" \"$1\" > \"$0\"; id -u >> \"$0\"";
+        let task = format!("[WORKER.TASKS]\nlook = ['sh', '-c', '{look}', {seen:?}]");
+        work_laxly(&studio, &format!("[LUNA_PASS_VIDEO]\ncodec = {codec:?}\n{task}")).await;
+        assert_eq!(mode(&studio.video(session, extension)), 0o600, "{codec}");
+        let seen = std::fs::read_to_string(seen).unwrap();
+        let user = seen.lines().last().unwrap();
+        assert_eq!(seen, format!("600 {user}\n{user}\n"), "the command is of the same user");
+    }
+    assert_eq!(mode(&studio.videos()), 0o700);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_can_read_a_video_while_it_is_being_built() {
+    let studio = Studio::open("modes-of-parts").await;
+    // a folder of the operator's own stays as it is
+    std::fs::create_dir(studio.videos()).unwrap();
+    std::fs::set_permissions(studio.videos(), Permissions::from_mode(0o755)).unwrap();
+    let (recorder, session) = (studio.recorder(), SessionId::random().unwrap());
+    let file = picture((1280, 720), RED, 99, ImageFormat::Jpeg);
+    (0..100).for_each(|number| recorder.frame(session, ms(100 * number), file.clone()));
+    recorder.ended(session, true);
+    recorder.close(LIMIT).await;
+    let look = async {
+        studio.being_built().await;
+        let files = studio.files();
+        assert!(files[0].ends_with(".part"), "{files:?}");
+        assert_eq!(mode(&studio.videos().join(&files[0])), 0o600);
+    };
+    tokio::join!(work_laxly(&studio, "[LUNA_PASS_VIDEO]\ncodec = 'H265'"), look);
+    assert_eq!((mode(&studio.videos()), mode(&studio.video(session, "mp4"))), (0o755, 0o600));
 }
 
 #[tokio::test(flavor = "multi_thread")]

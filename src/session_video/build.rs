@@ -2,7 +2,7 @@
 //!
 //! The first picture decides on the size; others are scaled and get borders. Times are those of the frames, from the first
 //! on; each is shown until the next. What is no picture is left out and counted. At most 32 MiB of decoded pictures, and one
-//! more, wait for the encoder. The file has another name until it is complete.
+//! more, wait for the encoder.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use gst::prelude::*;
 use vision_core::picture::RgbPicture;
 use vision_models::picture_file::{PictureLimits, decode_picture};
 
+use super::draft::Draft;
 use crate::media::description::Description;
 
 /// Longest side of a video: pictures of phones are scaled to it.
@@ -127,7 +128,7 @@ fn parse(codec: Codec) -> Result<gst::Pipeline, BuildError> {
         .map_err(|_| failed("it is no pipeline".into()))
 }
 
-/// A file that is being built. Dropped before its end, the file is removed.
+/// A film in the making. Dropped before its end, there is no file.
 pub struct Film {
     codec: Codec,
     file: PathBuf,
@@ -190,17 +191,13 @@ impl Film {
     ///
     /// # Errors
     /// [`BuildError`]: there is no file.
-    pub fn finish(mut self) -> Result<Video, BuildError> {
-        match self.held.take() {
-            Some((at, picture)) => self.write(at, LAST, picture)?,
-            None => return Err(BuildError::NoPicture(self.video.left_out)),
+    pub fn finish(mut self) -> Result<(Video, Draft), BuildError> {
+        if let Some((at, picture)) = self.held.take() {
+            self.write(at, LAST, picture)?;
         }
-        if let Some(stream) = &self.stream {
-            stream.end(self.deadline).map_err(|fault| fault.told(self.codec, self.timeout))?;
-        }
-        // the file is complete and stays
-        self.stream.take().into_iter().for_each(Stream::keep);
-        Ok(self.video.clone())
+        let Some(stream) = self.stream else { return Err(BuildError::NoPicture(self.video.left_out)) };
+        let draft = stream.end(self.deadline).map_err(|fault| fault.told(self.codec, self.timeout))?;
+        Ok((self.video, draft))
     }
 }
 
@@ -227,13 +224,17 @@ impl Fault {
 
 /// A running pipeline and its file.
 struct Stream {
-    pipeline: gst::Pipeline,
+    // stopped before the file is removed
+    pipeline: Running,
     bus: gst::Bus,
     frames: gst_app::AppSrc,
     /// Of the pictures, as long as it is the same.
     info: Option<gst_video::VideoInfo>,
-    file: Option<PathBuf>,
+    draft: Draft,
 }
+
+/// Stopped when it is dropped.
+struct Running(gst::Pipeline);
 
 impl Stream {
     fn open(codec: Codec, file: &Path, (width, height): (u32, u32)) -> Result<Self, BuildError> {
@@ -255,8 +256,9 @@ impl Stream {
         element("size")?.set_property("caps", caps);
         element("file")?.set_property("location", file);
         let bus = pipeline.bus().ok_or_else(|| failed("it has no bus".into()))?;
-        let stream = Self { pipeline, bus, frames, info: None, file: Some(file.to_owned()) };
-        if stream.pipeline.set_state(gst::State::Playing).is_err() {
+        let draft = Draft::create(file).map_err(|error| BuildError::File(file.to_owned(), error))?;
+        let stream = Self { pipeline: Running(pipeline), bus, frames, info: None, draft };
+        if stream.pipeline.0.set_state(gst::State::Playing).is_err() {
             let said = stream.said(gst::ClockTime::from_mseconds(100)).err();
             return Err(said.unwrap_or_else(|| Fault::Said("it does not start".into())).told(codec, Duration::ZERO));
         }
@@ -315,25 +317,18 @@ impl Stream {
     }
 
     /// Waits until everything is in the file.
-    fn end(&self, deadline: Instant) -> Result<(), Fault> {
+    fn end(self, deadline: Instant) -> Result<Draft, Fault> {
         let _ = self.frames.end_of_stream();
         let limit = deadline.saturating_duration_since(Instant::now());
         let limit = gst::ClockTime::try_from(limit).map_err(|_| Fault::Timeout)?;
-        if self.said(limit)? { Ok(()) } else { Err(Fault::Timeout) }
-    }
-
-    fn keep(mut self) {
-        self.file = None;
+        if self.said(limit)? { Ok(self.draft) } else { Err(Fault::Timeout) }
     }
 }
 
-impl Drop for Stream {
+impl Drop for Running {
     fn drop(&mut self) {
-        if self.pipeline.set_state(gst::State::Null).is_err() {
+        if self.0.set_state(gst::State::Null).is_err() {
             tracing::error!("a pipeline of a session video cannot be stopped");
-        }
-        if let Some(file) = &self.file {
-            let _ = std::fs::remove_file(file);
         }
     }
 }

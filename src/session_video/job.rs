@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::build::{BuildError, Codec, Film, Video};
+use super::draft::{Draft, make_folder};
 use super::queue::{Job, Queue, StoredFrame};
 use super::settings::{BUILT_IN, CommandLine, Settings};
 use super::worker::Retry;
@@ -84,17 +85,16 @@ impl Done {
 pub async fn run(queue: &Queue, settings: &Settings, job: &Job) -> Result<Done, JobError> {
     let folder = &settings.folder;
     let failed = |error| BuildError::File(folder.clone(), error);
-    tokio::fs::create_dir_all(folder).await.map_err(failed)?;
+    make_folder(folder).await.map_err(failed)?;
     remove(folder, &format!(".{}.", job.session), UNFINISHED).await.map_err(failed)?;
     let unfinished = folder.join(format!(".{}.{}{UNFINISHED}", job.session, job.token));
     let built = tokio::time::timeout(settings.timeout, build(queue, settings, job.session, &unfinished)).await;
-    let (video, read) = built.map_err(|_| BuildError::Timeout(settings.timeout))??;
+    let (video, draft, read) = built.map_err(|_| BuildError::Timeout(settings.timeout))??;
     let file = folder.join(format!("{}.{}", job.session, settings.codec.extension()));
     if !Retry::default().run(queue, || queue.prolong(job, settings.lease)).await {
-        let _ = tokio::fs::remove_file(&unfinished).await;
         return Err(JobError::Lost);
     }
-    tokio::fs::rename(&unfinished, &file).await.map_err(|error| BuildError::File(file.clone(), error))?;
+    draft.keep_as(&file).await.map_err(|error| BuildError::File(file.clone(), error))?;
     // of another codec, from before the settings were changed
     for other in Codec::ALL.map(Codec::extension).into_iter().filter(|other| *other != settings.codec.extension()) {
         let _ = tokio::fs::remove_file(folder.join(format!("{}.{other}", job.session))).await;
@@ -122,17 +122,24 @@ enum Chunk {
     End,
 }
 
-async fn build(queue: &Queue, settings: &Settings, session: SessionId, file: &Path) -> Result<(Video, u64), JobError> {
+/// The video, its file, and the number of the last frame in it.
+async fn build(
+    queue: &Queue,
+    settings: &Settings,
+    session: SessionId,
+    file: &Path,
+) -> Result<(Video, Draft, u64), JobError> {
     let (sender, receiver) = mpsc::channel(1);
     let film = Film::new(settings.codec, file, settings.timeout);
     let building = tokio::task::spawn_blocking(move || film_chunks(film, receiver));
     let read = send_chunks(queue, session, sender).await;
-    let video = building.await.map_err(|_| JobError::Thread)??;
-    Ok((video.ok_or(JobError::Thread)?, read))
+    let built = building.await.map_err(|_| JobError::Thread)??;
+    let (video, draft) = built.ok_or(JobError::Thread)?;
+    Ok((video, draft, read))
 }
 
 /// Until the end; none when whoever sends is gone before it.
-fn film_chunks(mut film: Film, mut chunks: mpsc::Receiver<Chunk>) -> Result<Option<Video>, BuildError> {
+fn film_chunks(mut film: Film, mut chunks: mpsc::Receiver<Chunk>) -> Result<Option<(Video, Draft)>, BuildError> {
     loop {
         match chunks.blocking_recv() {
             Some(Chunk::Frames(frames)) => {

@@ -11,6 +11,7 @@
 //! | [`worker`] | takes jobs, until it is stopped |
 //! | [`job`] | one job: reads the frames, builds the video, runs the task |
 //! | [`build`] | frames in, a video file out |
+//! | [`draft`] | the file until it is complete, for this program's user alone |
 //! | [`settings`] | `lunapassvideo.config.toml` |
 //!
 //! A session's job is there from its first frame on, due at the session's end or when nobody has come back for long enough;
@@ -19,6 +20,7 @@
 //! the whole session into the same file.
 
 pub mod build;
+pub mod draft;
 pub mod job;
 pub mod queue;
 pub mod recorder;
