@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::StoreError;
+use super::{StoreError, told};
 use crate::evidence::manifest::{MANIFEST, Manifest, SIGNATURE};
 use crate::evidence::package::Package;
 use crate::evidence::record::EvidenceId;
@@ -91,14 +91,7 @@ impl Folder {
                 Err(e) => failed = Some(at(&entry.path())(e)),
             }
         }
-        match failed {
-            Some(error) if deleted.is_empty() => Err(error),
-            Some(error) => {
-                tracing::warn!(%error, "evidence could not be deleted; it will be tried again");
-                Ok(deleted)
-            }
-            None => Ok(deleted),
-        }
+        told(deleted, failed)
     }
 
     fn sweep_entry(&self, entry: &fs::DirEntry, now: SystemTime) -> io::Result<Option<EvidenceId>> {

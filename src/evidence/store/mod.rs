@@ -47,6 +47,8 @@ pub enum StoreError {
         reason: String,
         /// Another try would bring the same.
         for_good: bool,
+        /// It was said of this file; others may do.
+        only_this: bool,
     },
     /// No bucket of this name or address.
     #[error("the S3 bucket cannot be addressed: {0}")]
@@ -92,12 +94,24 @@ impl Store {
     /// Deletes every package whose time is over at `now`; answers their ids.
     ///
     /// # Errors
-    /// [`StoreError`]: not all could be looked at. Those that were are deleted.
+    /// [`StoreError`]: not all could be looked at, and none was deleted.
     pub async fn sweep(&self, now: SystemTime) -> Result<Vec<EvidenceId>, StoreError> {
         match self {
             Self::Folder(folder) => blocking(folder, move |folder| folder.sweep(now)).await,
             Self::S3(s3) => s3.sweep(now).await,
         }
+    }
+}
+
+/// What came of a sweep: what was deleted is told, whatever else failed.
+fn told(deleted: Vec<EvidenceId>, failed: Option<StoreError>) -> Result<Vec<EvidenceId>, StoreError> {
+    match failed {
+        Some(error) if deleted.is_empty() => Err(error),
+        Some(error) => {
+            tracing::warn!(%error, "evidence could not be deleted; it will be tried again");
+            Ok(deleted)
+        }
+        None => Ok(deleted),
     }
 }
 

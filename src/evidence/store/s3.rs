@@ -13,7 +13,7 @@ use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
 use secrecy::ExposeSecret as _;
 
-use super::StoreError;
+use super::{StoreError, told};
 use crate::config::S3Bucket;
 use crate::evidence::manifest::{MANIFEST, Manifest, SIGNATURE};
 use crate::evidence::package::Package;
@@ -88,27 +88,42 @@ impl S3 {
     pub(super) async fn sweep(&self, now: SystemTime) -> Result<Vec<EvidenceId>, StoreError> {
         let ids = self.ids().await?;
         self.remembered(|over| over.retain(|id, _| ids.binary_search(id).is_ok()));
-        let mut deleted = Vec::new();
+        let (mut deleted, mut failed) = (Vec::new(), None);
         for id in ids {
-            let known = self.remembered(|over| over.get(&id).copied());
-            if known.is_some_and(|over| over > now) {
-                continue;
+            match self.sweep_package(&id, now).await {
+                Ok(true) => deleted.push(id),
+                Ok(false) => (),
+                Err(error) => {
+                    let others_too = !matches!(error, StoreError::S3 { only_this: true, .. });
+                    failed = Some(error);
+                    if others_too {
+                        break;
+                    }
+                }
             }
-            let manifest = self.read(&id, MANIFEST).await?.and_then(|json| Manifest::parse(&json).ok());
-            let Some(manifest) = manifest.filter(|manifest| manifest.id == id) else { continue };
-            if manifest.delete_after > now {
-                self.remembered(|over| over.insert(id, manifest.delete_after));
-                continue;
-            }
-            let listed = manifest.files.iter().map(|file| file.name.as_str());
-            for name in listed.chain([SIGNATURE, MANIFEST]) {
-                let key = self.key(&id, name);
-                let url = self.bucket.delete_object(Some(&self.credentials), &key).sign(SIGNED_FOR);
-                self.send(Method::DELETE, url, Bytes::new()).await?;
-            }
-            deleted.push(id);
         }
-        Ok(deleted)
+        told(deleted, failed)
+    }
+
+    /// Whether it was deleted.
+    async fn sweep_package(&self, id: &EvidenceId, now: SystemTime) -> Result<bool, StoreError> {
+        let known = self.remembered(|over| over.get(id).copied());
+        if known.is_some_and(|over| over > now) {
+            return Ok(false);
+        }
+        let manifest = self.read(id, MANIFEST).await?.and_then(|json| Manifest::parse(&json).ok());
+        let Some(manifest) = manifest.filter(|manifest| manifest.id == *id) else { return Ok(false) };
+        if manifest.delete_after > now {
+            self.remembered(|over| over.insert(id.clone(), manifest.delete_after));
+            return Ok(false);
+        }
+        let listed = manifest.files.iter().map(|file| file.name.as_str());
+        for name in listed.chain([SIGNATURE, MANIFEST]) {
+            let key = self.key(id, name);
+            let url = self.bucket.delete_object(Some(&self.credentials), &key).sign(SIGNED_FOR);
+            self.send(Method::DELETE, url, Bytes::new()).await?;
+        }
+        Ok(true)
     }
 
     /// What lies there under a name that could be ours, in order.
@@ -158,12 +173,17 @@ impl S3 {
                 let body = read_body(response, MOST_BYTES).await.map_err(|e| self.failed(e.to_string(), false))?;
                 Ok(Some(body))
             }
-            Err(Failed { error, again }) => Err(self.failed(format!("answered {error}"), again == Again::Never)),
+            Err(Failed { error: status, again }) => Err(StoreError::S3 {
+                place: self.place.clone(),
+                reason: format!("answered {status}"),
+                for_good: again == Again::Never,
+                only_this: !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE),
+            }),
         }
     }
 
     fn failed(&self, reason: String, for_good: bool) -> StoreError {
-        StoreError::S3 { place: self.place.clone(), reason, for_good }
+        StoreError::S3 { place: self.place.clone(), reason, for_good, only_this: false }
     }
 
     fn remembered<T>(&self, run: impl FnOnce(&mut HashMap<EvidenceId, SystemTime>) -> T) -> T {

@@ -120,6 +120,43 @@ async fn what_was_not_stored_as_a_whole_is_deleted_too() {
 }
 
 #[tokio::test]
+async fn more_than_a_list_holds_are_found() {
+    let server = Server::start("pages").await;
+    let s3 = server.client("kept", SECRET);
+    // a server lists a thousand at a time; most of these are somebody else's
+    let ours = ["f0000", "f0999", "f1000", "f1001"].map(id);
+    for number in 0..=1001 {
+        let place = server.place().join(format!("f{number:04}"));
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("a.jpg"), "").unwrap();
+    }
+    let mut manifest = package("f").manifest;
+    manifest.files.clear();
+    for id in &ours {
+        manifest.id = id.clone();
+        let file = server.place().join(id.as_str()).join(MANIFEST);
+        std::fs::write(file, serde_json::to_vec(&manifest).unwrap()).unwrap();
+    }
+    assert_eq!(s3.sweep(then() + RETENTION).await.unwrap(), ours);
+    assert!(ours.iter().all(|id| !exists(&server.place(), &format!("{id}/{MANIFEST}"))));
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_deleted_keeps_no_other() {
+    let server = Server::start("stuck").await;
+    let s3 = server.client("kept", SECRET);
+    for name in ["a", "b", "c"] {
+        s3.put(&package(name)).await.unwrap();
+    }
+    // where a file should be is a folder: the server fails
+    let stuck = server.place().join("b/report.html");
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir(&stuck).unwrap();
+    assert_eq!(s3.sweep(then() + RETENTION).await.unwrap(), [id("a"), id("c")]);
+    assert!(s3.sweep(then() + RETENTION).await.is_err(), "nothing else is left to delete");
+}
+
+#[tokio::test]
 async fn a_wrong_key_or_bucket_is_said_and_not_tried_again() {
     let server = Server::start("wrong").await;
     let forged = server.client("kept", "another secret");
