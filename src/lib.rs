@@ -66,6 +66,7 @@ pub mod evidence;
 pub mod flow;
 pub mod frame_door;
 pub mod http;
+mod lock;
 pub mod matching;
 pub mod media;
 pub mod memory;

@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use vision_core::picture::{I420View, Picture, PictureView};
 
+use crate::lock::lock;
 use crate::matching::encode;
 
 /// Pictures that wait to be encoded. All pairs of a comparison come at once.
@@ -60,10 +61,6 @@ impl Shelf {
             self.saved.pop_front();
         }
     }
-}
-
-fn lock(shelf: &Mutex<Shelf>) -> MutexGuard<'_, Shelf> {
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Gallery {

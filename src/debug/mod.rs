@@ -15,7 +15,7 @@ pub mod graphs;
 pub mod probe;
 pub mod settings;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use vision_core::picture::{I420View, Picture};
 use vision_core::subject_view::SubjectView;
@@ -23,6 +23,7 @@ use vision_core::subject_view::SubjectView;
 use crate::config;
 use crate::controller::references::Reference;
 use crate::flow::FlowId;
+use crate::lock::lock;
 use crate::media::screen::Observer;
 use crate::media::{Frame, FrameSink};
 use gallery::{Gallery, OwnedI420, SecondHand};
@@ -45,7 +46,7 @@ impl Debug {
 
     /// As they are now. A flow keeps those of its start, but for whether pictures are saved.
     pub fn settings(&self) -> DebugSettings {
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.settings)
     }
 
     /// What was saved.
@@ -57,7 +58,7 @@ impl Debug {
     pub fn change(&self, body: &serde_json::Value) -> Result<DebugSettings, settings::SettingError> {
         // not under the lock, which is taken for every frame
         let change = self.settings().changed(body)?;
-        *self.settings.lock().unwrap_or_else(PoisonError::into_inner) = change.settings;
+        *lock(&self.settings) = change.settings;
         if change.clear_saved_images {
             self.gallery.clear();
         }

@@ -1,6 +1,6 @@
 //! The demo's subject: a portrait that does what it is asked to, after the moment that people take to react.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use vision_core::picture::{I420Mut, Picture, PictureView};
@@ -8,6 +8,7 @@ use vision_core::portrait::{Performer, Portrait, PortraitError};
 use vision_models::engine::{Engine, EngineError};
 use vision_models::picture_file::{PictureError, PictureLimits, decode_picture};
 
+use crate::lock::lock;
 use crate::media::FrameSink;
 use crate::subject::camera::Source;
 use crate::subject::{GstSubject, RoomKind, SubjectError, SubjectOptions};
@@ -87,10 +88,6 @@ impl Actor {
     pub async fn leave(self) {
         self.subject.leave().await;
     }
-}
-
-fn lock(directions: &Mutex<Directions>) -> MutexGuard<'_, Directions> {
-    directions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn portrait(picture: &[u8], engine: &Engine) -> Result<Portrait, ActorError> {

@@ -1,13 +1,14 @@
 //! What the subject saw at each step, as it came out of their decoder, on one sheet.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use vision_core::contact_sheet::{self, ContactSheetError};
 use vision_core::picture::RgbPicture;
 
+use crate::lock::lock;
 use crate::media::{Frame, FrameSink};
 
 /// How long after a step has begun its picture is taken: when it has been encoded, sent and decoded, and the subject has begun
@@ -74,6 +75,6 @@ impl Album {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pages> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

@@ -1,7 +1,7 @@
 //! Keeps records: one queue, one task. Whoever hands a record over never waits.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use super::store::folder::Folder;
 use super::store::s3::S3;
 use super::store::{Store, StoreError};
 use crate::config::{Evidence, EvidenceStore};
+use crate::lock::lock;
 use crate::outbound::retry::{Again, Backoff, Failed, GaveUp, retry};
 use crate::token::{KeyError, Signer};
 
@@ -216,7 +217,7 @@ fn told(error: StoreError) -> Missing {
 
 impl Shared {
     fn remember(&self, id: &EvidenceId, fate: Option<Fate>) {
-        let Fates { of, order } = &mut *self.fates.lock().unwrap_or_else(PoisonError::into_inner);
+        let Fates { of, order } = &mut *lock(&self.fates);
         match fate {
             None => {
                 of.remove(id);
@@ -233,7 +234,7 @@ impl Shared {
     }
 
     fn missing(&self, id: &EvidenceId) -> Missing {
-        match self.fates.lock().unwrap_or_else(PoisonError::into_inner).of.get(id) {
+        match lock(&self.fates).of.get(id) {
             Some(Fate::Waiting) => Missing::Waiting,
             Some(Fate::Lost) => Missing::Lost,
             Some(Fate::Deleted) => Missing::Deleted,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::protocol::SessionId;
 use super::session::Session;
+use crate::lock::lock;
 
 /// How long a connection may take to let go of a session that another one goes on with: the rest of a frame.
 const TAKEOVER_LIMIT: Duration = Duration::from_secs(5);
@@ -181,11 +182,6 @@ impl Drop for Place {
             }
         }
     }
-}
-
-/// A lock whose holder panicked still holds plain data.
-fn lock(inner: &Mutex<Inner>) -> MutexGuard<'_, Inner> {
-    inner.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

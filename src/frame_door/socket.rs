@@ -2,7 +2,7 @@
 //! looked at the next ones wait in a place for one, and the client hears how many were passed over.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::protocol::{
 };
 use super::session::{Answer, FrameError, Outcome, Session};
 use super::sessions::Place;
+use crate::lock::lock;
 use vision_models::picture_file::PictureError;
 
 /// The first message has to come within this time.
@@ -429,9 +430,4 @@ async fn finish(socket: &mut WebSocket) -> bool {
         false
     };
     tokio::time::timeout(GOODBYE_LIMIT, close).await.unwrap_or(false)
-}
-
-/// A lock whose holder panicked still holds plain data.
-fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -22,6 +22,7 @@ use super::body::{self, Body};
 use super::reply::{Reply, error, json, retry_after};
 use super::serve::{BindError, Server, serve_plain};
 use crate::controller::references::ReferenceLoader;
+use crate::lock::lock;
 use crate::matching::{EmbeddedMatcher, Incomparable, encode};
 
 /// How long a picture is kept at most.
@@ -197,8 +198,7 @@ struct Store(Mutex<HashMap<String, Option<Arc<str>>>>);
 
 impl Store {
     fn entries(&self) -> MutexGuard<'_, HashMap<String, Option<Arc<str>>>> {
-        // A map stays a map, whoever panicked while holding it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// Keeps a picture for its lifetime, unless there are too many.

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::error::Error as _;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -23,6 +23,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError};
 
 use crate::frame_door::protocol::SessionId;
+use crate::lock::lock;
 
 /// How long a job waits for a worker that does not come, from its last frame on.
 pub const KEPT_WAITING: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -245,7 +246,7 @@ impl Queue {
     }
 
     fn connection(&self) -> ConnectionManager {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.connection).clone()
     }
 
     /// After an error the next attempt gets a new connection: the manager itself begins one only after some errors, not when a
@@ -254,7 +255,7 @@ impl Queue {
         if answer.is_err()
             && let Ok(fresh) = connect(&self.address)
         {
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+            *lock(&self.connection) = fresh;
         }
         answer
     }

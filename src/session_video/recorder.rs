@@ -1,7 +1,7 @@
 //! The service's side: takes what sessions have to say, at once, and brings it to Redis when it can.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::queue::{Address, Message, News, Queue, QueueError, Terms, reason};
 use crate::frame_door::protocol::SessionId;
 use crate::frame_door::settings::VideoRedis;
+use crate::lock::lock;
 
 /// What waits for Redis: bytes of pictures, and messages. The oldest frames beyond are dropped.
 const MAX_BYTES: usize = 64 << 20;
@@ -106,7 +107,7 @@ impl Waiting {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn close(&self) {
@@ -159,7 +160,7 @@ impl Recorder {
 
     /// Sends what waits, for as long as `grace`, and ends.
     pub async fn close(&self, grace: Duration) {
-        let task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = lock(&self.0.task).take();
         let Some(mut task) = task else { return };
         self.0.shared.close();
         if tokio::time::timeout(grace, &mut task).await.is_err() {

@@ -2,13 +2,14 @@
 //! independent of the connection that its pictures go to.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gstvision::rtporientation::{self, Orientation};
 use vision_core::picture::I420Mut;
 
+use crate::lock::lock;
 use crate::media::MediaError;
 use crate::media::pipeline::RunningPipeline;
 use crate::media::pool::PicturePool;
@@ -63,7 +64,7 @@ struct Film {
 
 impl Lens {
     fn lock(&self) -> MutexGuard<'_, Film> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// What the packets have to say about the pictures' orientation.

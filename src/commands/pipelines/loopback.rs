@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
@@ -13,6 +13,7 @@ use vision_core::picture::{I420Mut, I420View, PictureView};
 use super::PipelinesError;
 use crate::app::stop_signal;
 use crate::config::Config;
+use crate::lock::lock;
 use crate::media::branch::{Rotation, SendBranch, SendOptions};
 use crate::media::description::Words;
 use crate::media::ice::RemoteCandidate;
@@ -187,7 +188,7 @@ impl Window {
         Arc::new(move |frame| {
             let PictureView::I420(from) = frame.picture.view() else { return };
             let size = (from.width, from.height);
-            let mut slot = pool.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut slot = lock(&pool);
             if slot.as_ref().is_none_or(|pool| pool.size() != size) {
                 *slot = PicturePool::new(size, FRAMERATE).ok();
                 pictures.set_caps(slot.as_ref().map(PicturePool::caps));

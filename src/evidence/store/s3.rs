@@ -4,7 +4,7 @@
 //! first and deleted last, so that [`sweep`](super::Store::sweep) knows of whatever lies there.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use crate::config::S3Bucket;
 use crate::evidence::manifest::{MANIFEST, Manifest, SIGNATURE};
 use crate::evidence::package::Package;
 use crate::evidence::record::EvidenceId;
+use crate::lock::lock;
 use crate::outbound::retry::{Again, Failed, after_error, success_only};
 use crate::outbound::{self, Redirects, read_body};
 use crate::redact;
@@ -187,7 +188,7 @@ impl S3 {
     }
 
     fn remembered<T>(&self, run: impl FnOnce(&mut HashMap<EvidenceId, SystemTime>) -> T) -> T {
-        run(&mut self.over.lock().unwrap_or_else(PoisonError::into_inner))
+        run(&mut lock(&self.over))
     }
 }
 

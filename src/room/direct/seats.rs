@@ -1,12 +1,13 @@
 //! Who is in which room: at most one flow and one subject each.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::message::{ClientMessage, ServerMessage};
+use crate::lock::lock;
 
 /// How long a subject's connection may take to show that it lives when another one wants its seat.
 const PROBE_LIMIT: Duration = Duration::from_millis(1500);
@@ -84,7 +85,7 @@ struct Room {
 
 impl Seats {
     fn lock(&self) -> MutexGuard<'_, Rooms> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     /// The flow's seat and what it hears; `None` when it is taken. A subject that is already there joins at once.
