@@ -47,3 +47,25 @@ impl Drop for Draft {
         let _ = fs::remove_file(&self.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_draft_is_put_in_its_place_or_gone() {
+        let folder = std::env::temp_dir().join(format!("vision-draft-{}", std::process::id()));
+        make_folder(&folder.join("deeper")).await.unwrap();
+        let [part, video] = [".part", "video"].map(|name| folder.join("deeper").join(name));
+        let draft = Draft::create(&part).unwrap();
+        assert!(Draft::create(&part).is_err(), "there is one");
+        drop(draft);
+        assert!(!part.exists());
+        fs::write(&video, "before").unwrap();
+        let draft = Draft::create(&part).unwrap();
+        fs::write(draft.path(), "after").unwrap();
+        draft.keep_as(&video).await.unwrap();
+        assert_eq!((fs::read_to_string(&video).unwrap(), part.exists()), ("after".into(), false));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}
