@@ -356,6 +356,36 @@ async fn passwords_origins_and_the_port_of_the_file() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn results_go_to_named_sites_only_where_some_are_named() {
+    let status = async |port: u16, query: &str| {
+        reqwest::get(format!("http://127.0.0.1:{port}/selfie{query}")).await.unwrap().status().as_u16()
+    };
+    let (service, _scratch) = door("anybody", &with_key(""), &[]).await;
+    assert_eq!(status(service.port, "?origin=https%3A%2F%2Fevil.example").await, 200, "the subject is asked");
+    service.stop().await;
+
+    let named = ("frame_door.result_origins", "https://bank.example,https://shop.example:8443/");
+    let (service, _scratch) = door("named", &with_key(""), &[named]).await;
+    for (query, expected) in [
+        ("", 200),
+        ("?lang=es", 200),
+        ("?lang=es&origin=https%3A%2F%2Fbank.example", 200),
+        ("?origin=https://bank.example:443/", 200),
+        ("?origin=https://shop.example:8443", 200),
+        ("?origin=https://shop.example", 403),
+        ("?origin=http://bank.example", 403),
+        ("?origin=https%3A%2F%2Fevil.example", 403),
+        ("?origin=https://bank.example.evil.example", 403),
+        ("?%6frigin=https://evil.example", 403),
+        ("?origin=https://evil.example&origin=https://bank.example", 403),
+        ("?origin=nothing", 403),
+    ] {
+        assert_eq!(status(service.port, query).await, expected, "{query}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_stops_says_so() {
     let (service, _scratch) = door("stops", &with_key(""), &[]).await;
     let (mut client, ..) = FrameClient::connect(service.port, None).await;

@@ -202,6 +202,7 @@ impl Config {
             frame_door: FrameDoor {
                 settings: r.optional("frame_door.settings"),
                 audience: r.optional("frame_door.audience"),
+                result_origins: r.origins("frame_door.result_origins"),
                 token_lifetime: r.required("frame_door.token_lifetime"),
                 session_limit: r.required("frame_door.session_limit"),
                 resume_limit: r.required("frame_door.resume_limit"),
@@ -349,6 +350,19 @@ mod tests {
         let error = Config::with(wrong).unwrap_err().to_string();
         for word in ["LIVENESS_PROFILE", "GLASSES_DETECTOR_MODE", "INJECTION_HINTS_MODE"] {
             assert!(error.contains(word), "{word} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn sites_are_named_as_browsers_name_them() {
+        let key = "frame_door.result_origins";
+        let sites = |text: &'static str| Config::with([(key, text)]).map(|config| config.frame_door.result_origins);
+        let named = sites("https://bank.example, http://localhost:8080/").unwrap();
+        let names: Vec<_> = named.iter().map(url::Origin::ascii_serialization).collect();
+        assert_eq!(names, ["https://bank.example", "http://localhost:8080"]);
+        assert!(sites("").unwrap().is_empty());
+        for wrong in ["bank.example", "https://bank.example/page", "file:///x", "*", "https://ok.example,null"] {
+            assert!(sites(wrong).unwrap_err().to_string().contains("FRAME_DOOR_RESULT_ORIGINS"), "{wrong}");
         }
     }
 

@@ -102,6 +102,20 @@ impl Reader<'_> {
         Some(Signing { algorithm, key_file, audience, lifetime })
     }
 
+    /// Sites of the web.
+    pub(super) fn origins(&mut self, key: &str) -> Vec<url::Origin> {
+        let texts: Vec<String> = self.required(key);
+        let site = |text: &String| {
+            let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+            (matches!(url.path(), "" | "/") && url.query().is_none()).then(|| url.origin())
+        };
+        let origins: Option<Vec<_>> = texts.iter().map(site).collect();
+        origins.unwrap_or_else(|| {
+            self.complain(key, "sites such as https://bank.example, separated by commas");
+            Vec::new()
+        })
+    }
+
     /// Where evidence is kept, if anywhere.
     pub(super) fn evidence(&mut self) -> Option<Evidence> {
         let recipient = self.optional("evidence.recipient");

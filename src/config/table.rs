@@ -147,6 +147,7 @@ pub const SETTINGS: &[Setting] = &[
 
     s("frame_door.settings", "FRAME_DOOR_SETTINGS", "", "LUNA PASS's `lunapassapi.config.toml`, or a file like it (docs/frame-door.md). The frame door is open when its key is one of your own, or its `env` is development."),
     s("frame_door.audience", "FRAME_DOOR_AUDIENCE", "", "Whom results of sessions are for (`aud`); unset: not said."),
+    s("frame_door.result_origins", "FRAME_DOOR_RESULT_ORIGINS", "", "Sites (`https://bank.example`) that `/selfie?origin=` may send results to. Unset: every one that the subject agrees to."),
     s("frame_door.token_lifetime", "FRAME_DOOR_TOKEN_LIFETIME", "10m", "How long the result of a session is worth something (`exp`)."),
     s("frame_door.session_limit", "FRAME_DOOR_SESSION_LIMIT", "5m", "A session that has no result by then fails (code 104)."),
     s("frame_door.resume_limit", "FRAME_DOOR_RESUME_LIMIT", "30s", "How long a session waits for its client after the connection broke."),

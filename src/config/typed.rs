@@ -123,6 +123,8 @@ pub struct Liveness {
 pub struct FrameDoor {
     pub settings: Option<PathBuf>,
     pub audience: Option<String>,
+    /// Empty: every site.
+    pub result_origins: Vec<url::Origin>,
     pub token_lifetime: Duration,
     pub session_limit: Duration,
     pub resume_limit: Duration,

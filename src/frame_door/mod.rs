@@ -27,6 +27,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
+use url::{Origin, Url};
 use vision_models::engine::Engine;
 use vision_models::picture_file::PictureLimits;
 
@@ -49,6 +50,7 @@ pub struct FrameDoor {
     max_attempts: Option<u32>,
     max_liveness_attempts: Option<u32>,
     listener: Option<(String, u16)>,
+    result_origins: Vec<Origin>,
     limits: Limits,
     heartbeat: Duration,
     session_limit: Duration,
@@ -135,6 +137,7 @@ impl FrameDoor {
             max_attempts: settings.max_attempts,
             max_liveness_attempts: settings.max_liveness_attempts,
             listener: settings.listener,
+            result_origins: config.result_origins.clone(),
             limits: Limits { max_bytes: config.max_bytes, max_pixels: config.max_pixels, max_rate: config.max_rate },
             heartbeat: config.heartbeat,
             session_limit: config.session_limit,
@@ -152,6 +155,12 @@ impl FrameDoor {
     /// Who may begin a session; none: everybody.
     pub fn basic_auth(&self) -> Option<&basic_auth::Settings> {
         self.basic_auth.as_ref()
+    }
+
+    /// Whether the built-in page may send results to this site, whatever the subject says.
+    pub fn may_have_results(&self, origin: &str) -> bool {
+        let origin = Url::parse(origin).map(|url| url.origin());
+        self.result_origins.is_empty() || origin.is_ok_and(|origin| self.result_origins.contains(&origin))
     }
 
     /// Waits until all sessions have ended, which [`Self::open`]'s token asks them for, and what is left of them is where it

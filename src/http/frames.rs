@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use url::form_urlencoded;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply as _};
@@ -17,13 +18,25 @@ use crate::frame_door::socket::{max_message, serve};
 pub const SCHEMA: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/assets/schemas/frame-protocol.json"));
 
 /// Answers `GET /selfie` where `BasicAuth` wants a password: a browser that has given it for the page gives it for the page's
-/// WebSocket too, which has no other way to.
+/// WebSocket too, which has no other way to. And where the page should send its result to a site that may not have it: the
+/// page goes by its own address, which nobody else can change while it is open.
 pub fn guard(door: Option<Arc<FrameDoor>>) -> impl Filter<Extract = (Reply,), Error = Rejection> + Clone {
-    warp::path!("selfie").and(warp::header::headers_cloned()).and_then(move |headers: HeaderMap| {
-        let settings = door.as_ref().and_then(|door| door.basic_auth());
-        let refused = settings.and_then(|settings| basic_auth::check(settings, &headers).err());
-        async move { refused.map(refuse).ok_or_else(warp::reject::not_found) }
-    })
+    let query = warp::query::raw().or(warp::any().map(String::new)).unify();
+    warp::path!("selfie").and(warp::header::headers_cloned()).and(query).and_then(
+        move |headers: HeaderMap, query: String| {
+            let refused = door.as_ref().and_then(|door| {
+                let basic_auth = door.basic_auth().and_then(|settings| basic_auth::check(settings, &headers).err());
+                let recipient = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "origin");
+                let stranger = recipient.is_some_and(|(_, origin)| !door.may_have_results(&origin));
+                basic_auth.map(refuse).or_else(|| stranger.then(no_recipient))
+            });
+            async move { refused.ok_or_else(warp::reject::not_found) }
+        },
+    )
+}
+
+fn no_recipient() -> Reply {
+    error(StatusCode::FORBIDDEN, "wrong_recipient", "results are not sent to this site: see FRAME_DOOR_RESULT_ORIGINS")
 }
 
 /// The filter; nothing is there while the door is closed.
