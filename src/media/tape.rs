@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use gst::prelude::*;
 
 use super::codec::Codec;
@@ -51,7 +52,7 @@ pub struct TapedFrame {
     /// Whether it can be decoded without others.
     pub is_key: bool,
     /// What the decoder gets.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// What was recorded.
@@ -83,7 +84,8 @@ impl Tape {
         let freed: usize =
             recorded.reels.extract_if(.., |reel| reel.connection != newest).map(|reel| reel.bytes()).sum();
         recorded.room += freed;
-        recorded.is_cut &= freed == 0;
+        // a reel that was cut does not go on
+        recorded.is_cut &= !recorded.reels.is_empty();
     }
 
     /// Takes out what was recorded, if anything was. What came from somebody whose certificate was not the right one is not in it.
@@ -206,7 +208,7 @@ impl Stream {
         recorded.room -= bytes.len();
         if let Some(reel) = self.reel(recorded) {
             reel.is_proven |= is_proven;
-            reel.frames.push(TapedFrame { at: pts.saturating_sub(begin), is_key, bytes });
+            reel.frames.push(TapedFrame { at: pts.saturating_sub(begin), is_key, bytes: bytes.into() });
         }
     }
 }
@@ -288,6 +290,20 @@ mod tests {
         tape.forget_earlier();
         second.send("dddd", true);
         assert_eq!(taken(&tape), ["K0 d40 d80 d120 d160"], "there is room again");
+
+        // what was cut stays so, unless nothing is left of it
+        let tape = Tape::new(250);
+        Sender::new(&tape, 1).send("K", true);
+        let mut second = Sender::new(&tape, 2);
+        second.send("Kdd", true);
+        tape.forget_earlier();
+        second.send("d", true);
+        assert!(tape.lock().is_cut && tape.lock().reels.len() == 1);
+        let mut third = Sender::new(&tape, 3);
+        third.send("K", true);
+        tape.forget_earlier();
+        third.send("dKd", true);
+        assert_eq!(taken(&tape), ["K0 d40"]);
     }
 
     #[test]
