@@ -1,4 +1,4 @@
-//! Keeps records: one queue, one task. Whoever hands a record over never waits.
+//! Keeps records: one queue, one task. Whoever hands a record over never waits; what is over is deleted beside it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -298,19 +298,77 @@ impl Shared {
     }
 }
 
+/// Until nobody hands records over any more. A sweep that ends in its midst leaves the rest to the next one.
 async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Job>) {
-    let (least, most) = SWEEP_EVERY;
-    let mut due = interval((shared.terms.retention / 4).clamp(least, most));
-    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            // The first tick comes at once.
-            _ = due.tick() => shared.sweep(SystemTime::now()).await,
-            job = queue.recv() => match job {
-                Some(Job::Keep(record)) => shared.store(record).await,
-                Some(Job::Finish(done)) => drop(done.send(())),
-                None => return,
+    let stored = async {
+        while let Some(job) = queue.recv().await {
+            match job {
+                Job::Keep(record) => shared.store(record).await,
+                Job::Finish(done) => drop(done.send(())),
             }
         }
+    };
+    let swept = async {
+        let (least, most) = SWEEP_EVERY;
+        let mut due = interval((shared.terms.retention / 4).clamp(least, most));
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            // The first tick comes at once.
+            due.tick().await;
+            shared.sweep(SystemTime::now()).await;
+        }
+    };
+    tokio::select! {
+        () = stored => (),
+        () = swept => (),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::net::TcpListener;
+    use tokio::sync::Notify;
+    use warp::Filter;
+
+    use super::*;
+    use crate::config::S3Bucket;
+    use crate::evidence::testing::{RETENTION, record, terms};
+
+    #[tokio::test]
+    async fn a_sweep_that_takes_its_time_keeps_nobody_waiting() {
+        // a server that stores, and takes for ever to list what it has
+        let (asked, stored) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let (heard, counter) = (asked.clone(), stored.clone());
+        let list = warp::get().then(move || {
+            heard.notify_one();
+            std::future::pending::<&str>()
+        });
+        let put = warp::put().map(move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            ""
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(warp::serve(list.or(put)).incoming(listener).run());
+
+        let bucket = S3Bucket {
+            bucket: "kept".to_owned(),
+            prefix: String::new(),
+            endpoint: endpoint.parse().unwrap(),
+            region: "eu-central-1".to_owned(),
+            access_key: "access".to_owned().into(),
+            secret_key: "secret".to_owned().into(),
+        };
+        let evidence =
+            Evidence { store: EvidenceStore::S3(bucket), recipient: None, retention: RETENTION, video: None };
+        let keeper = Keeper::open(&evidence, terms(None).signer).unwrap();
+        asked.notified().await;
+        keeper.keep(record("f1"));
+        keeper.finish(Duration::from_secs(8)).await;
+        assert!(stored.load(Ordering::Relaxed) > 2, "pictures, manifest, signature");
+        server.abort();
     }
 }
