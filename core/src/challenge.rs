@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::gestures::{Gesture, GestureLibrary};
+use crate::random::{below, draw};
 
 /// Why no challenge can be drawn from a configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -91,39 +92,12 @@ impl ChallengePool {
     }
 }
 
-/// `count` of `items` (at least as many) in random order: every selection in every order is equally likely.
-pub(crate) fn draw<T: Clone, E>(
-    items: &[T],
-    count: usize,
-    mut random: impl FnMut(&mut [u8]) -> Result<(), E>,
-) -> Result<Vec<T>, E> {
-    let mut items = items.to_vec();
-    for i in 0..count {
-        let left = items.len() - i;
-        items.swap(i, i + below(left as u64, &mut random)? as usize);
-    }
-    items.truncate(count);
-    Ok(items)
-}
-
-/// A uniform number below `bound` (at least 1): values of the incomplete last interval are refused.
-pub(crate) fn below<E>(bound: u64, random: &mut impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<u64, E> {
-    let whole_intervals = u64::MAX - u64::MAX % bound;
-    loop {
-        let mut bytes = [0; 8];
-        random(&mut bytes)?;
-        let value = u64::from_le_bytes(bytes);
-        if value < whole_intervals {
-            return Ok(value % bound);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, convert::Infallible};
+    use std::collections::BTreeMap;
 
     use super::*;
+    use crate::random::repeatable;
 
     const DEFAULT: [&str; 3] = ["blink", "smile", "openCloseMouth"];
 
@@ -131,23 +105,9 @@ mod tests {
         ChallengePool::new(&GestureLibrary::load(&[]).unwrap(), ids, count)
     }
 
-    /// Random numbers that a test can repeat (xorshift64*).
-    fn generator(mut state: u64) -> impl FnMut(&mut [u8]) -> Result<(), Infallible> {
-        move |bytes| {
-            for chunk in bytes.chunks_mut(8) {
-                state ^= state >> 12;
-                state ^= state << 25;
-                state ^= state >> 27;
-                let value = state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes();
-                chunk.copy_from_slice(&value[..chunk.len()]);
-            }
-            Ok(())
-        }
-    }
-
     #[test]
     fn every_ordered_pair_is_equally_likely() {
-        let (pool, mut random) = (pool(&DEFAULT, 2).unwrap(), generator(7));
+        let (pool, mut random) = (pool(&DEFAULT, 2).unwrap(), repeatable(7));
         let mut counts = BTreeMap::new();
         for _ in 0..6000 {
             let drawn = pool.draw(&mut random).unwrap();
@@ -161,7 +121,7 @@ mod tests {
 
     #[test]
     fn all_of_them_in_any_order() {
-        let (pool, mut random) = (pool(&DEFAULT, 3).unwrap(), generator(3));
+        let (pool, mut random) = (pool(&DEFAULT, 3).unwrap(), repeatable(3));
         let mut orders = std::collections::BTreeSet::new();
         for _ in 0..200 {
             let ids: Vec<_> = pool.draw(&mut random).unwrap().iter().map(|gesture| gesture.id.clone()).collect();
@@ -180,7 +140,7 @@ mod tests {
         let ids = |pool: &ChallengePool, random: &mut _| -> Vec<String> {
             pool.draw(random).unwrap().iter().map(|gesture| gesture.id.clone()).collect()
         };
-        let mut random = generator(11);
+        let mut random = repeatable(11);
         let required = pool(&DEFAULT, 2).unwrap().with_one_of(&library, &TURNS).unwrap();
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..200 {
@@ -196,19 +156,6 @@ mod tests {
         assert_eq!(drawn, TURNS, "one that was drawn is enough");
         let unknown = pool(&DEFAULT, 2).unwrap().with_one_of(&library, &["moonwalk"]).unwrap_err();
         assert!(unknown.to_string().contains("moonwalk"), "{unknown}");
-    }
-
-    #[test]
-    fn values_that_would_be_unfair_are_refused() {
-        // 2^64 - 1 is divisible by 3, so that of all values only the last one is left over.
-        let mut values = vec![u64::MAX, 5];
-        let mut asked = 0;
-        let drawn = below(3, &mut |bytes: &mut [u8]| -> Result<(), Infallible> {
-            asked += 1;
-            bytes.copy_from_slice(&values.remove(0).to_le_bytes());
-            Ok(())
-        });
-        assert_eq!((drawn, asked), (Ok(2), 2));
     }
 
     #[test]

@@ -29,5 +29,6 @@ pub mod picture;
 pub mod plot;
 pub mod portrait;
 pub mod position;
+mod random;
 pub mod subject_view;
 mod topology;

@@ -3,7 +3,8 @@
 //! A sequence is a sum of its steps, each an indicator of the frames that show it times the colour's chroma. What sums and
 //! products need of the steps is computed once for each delay; then any sequence costs a few multiplications.
 
-use super::sequence::{Colour, STEPS, Sequence, repeatable};
+use super::sequence::{Colour, STEPS, Sequence};
+use crate::random::repeatable;
 
 /// Red and blue of every frame.
 pub(super) type Series = [Vec<f64>; 2];

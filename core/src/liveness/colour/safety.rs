@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::sequence::{Colour, STEP, Sequence, linear, repeatable};
+use super::sequence::{Colour, STEP, Sequence, linear};
+use crate::random::repeatable;
 
 /// Linear red, green and blue.
 type Light = [f32; 3];

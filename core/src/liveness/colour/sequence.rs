@@ -6,7 +6,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::challenge::below;
+use crate::random::below;
 
 /// How many colours are shown between grey and grey.
 pub const STEPS: usize = 12;
@@ -134,25 +134,12 @@ impl fmt::Debug for Sequence {
     }
 }
 
-/// Random numbers that can be repeated (xorshift64*): for comparisons and for tests, never for what is shown.
-pub(crate) fn repeatable(mut state: u64) -> impl FnMut(&mut [u8]) -> Result<(), std::convert::Infallible> {
-    move |bytes| {
-        for chunk in bytes.chunks_mut(8) {
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            let value = state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes();
-            chunk.copy_from_slice(&value[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::random::repeatable;
 
     fn drawn(count: usize) -> Vec<Sequence> {
         let mut random = repeatable(11);

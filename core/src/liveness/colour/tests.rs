@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     detect,
-    sequence::{Colour, STEP, STEPS, Sequence, repeatable},
+    sequence::{Colour, STEP, STEPS, Sequence},
     signal::{CELLS, Sample, ZONES, Zone},
     simulation::{Camera, Falloff, Lamp, Scene},
     *,
@@ -13,6 +13,7 @@ use crate::{
     face::{BLENDSHAPES, Face, LANDMARKS},
     liveness::Verdict,
     picture::{I420Mut, I420View, PictureView},
+    random::repeatable,
 };
 
 /// A face in the middle of the picture.

@@ -1,7 +1,7 @@
 //! Interactions being performed: a pure state machine, fed with one face after another.
 
-use crate::challenge;
 use crate::face::{Angles, BLENDSHAPE_NAMES, BLENDSHAPES, Face};
+use crate::random;
 
 use super::{Interaction, Prompt, Settings, SettingsError};
 
@@ -87,7 +87,7 @@ impl Interactions {
         if let Err(error) = settings.check() {
             return Ok(Err(error));
         }
-        let drawn = challenge::draw(&settings.interactions, settings.interactions_count, random)?;
+        let drawn = random::draw(&settings.interactions, settings.interactions_count, random)?;
         Ok(Ok(Self { settings, drawn, at: 0, phase: Phase::Neutral }))
     }
 
@@ -207,27 +207,14 @@ impl Interaction {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::convert::Infallible;
 
     use super::super::ORIGINAL;
     use super::*;
-
-    /// Random numbers that a test can repeat (xorshift64*).
-    fn generator(mut state: u64) -> impl FnMut(&mut [u8]) -> Result<(), Infallible> {
-        move |bytes| {
-            for chunk in bytes.chunks_mut(8) {
-                state ^= state >> 12;
-                state ^= state << 25;
-                state ^= state >> 27;
-                chunk.copy_from_slice(&state.wrapping_mul(0x2545_F491_4F6C_DD1D).to_le_bytes()[..chunk.len()]);
-            }
-            Ok(())
-        }
-    }
+    use crate::random::repeatable;
 
     fn asked_for(interaction: Interaction, settings: Settings) -> Interactions {
         let settings = Settings { interactions: vec![interaction], interactions_count: 1, ..settings };
-        let Ok(drawn) = Interactions::draw(settings, generator(1));
+        let Ok(drawn) = Interactions::draw(settings, repeatable(1));
         drawn.unwrap()
     }
 
@@ -312,7 +299,7 @@ mod tests {
 
     #[test]
     fn every_order_is_drawn_and_none_twice() {
-        let mut random = generator(5);
+        let mut random = repeatable(5);
         let mut seen = BTreeSet::new();
         for _ in 0..400 {
             let Ok(drawn) = Interactions::draw(Settings::default(), &mut random);
