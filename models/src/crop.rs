@@ -12,6 +12,7 @@ mod sample;
 
 use std::f64::consts::PI;
 
+use vision_core::face::Face;
 use vision_core::picture::PictureView;
 
 use sample::{Rgb, Yuv, warp_rows};
@@ -40,6 +41,24 @@ pub struct Region {
     pub height: f64,
     /// Clockwise in the picture (y down), radians.
     pub rotation: f64,
+}
+
+impl Region {
+    /// The upright square around a face's mesh in a picture of this many pixels: its side is that of the mesh's longer one
+    /// times `scale`.
+    pub fn square_around(face: &Face, (width, height): (usize, usize), scale: f32) -> Self {
+        let face = face.bounding_box();
+        let (width, height) = (width as f64, height as f64);
+        let (w, h) = (f64::from(face.width) * width, f64::from(face.height) * height);
+        let side = w.max(h) * f64::from(scale);
+        Self {
+            cx: f64::from(face.x) * width + w / 2.0,
+            cy: f64::from(face.y) * height + h / 2.0,
+            width: side,
+            height: side,
+            rotation: 0.0,
+        }
+    }
 }
 
 /// An affine map from output pixels to source pixels: `origin + x * across + y * down`.

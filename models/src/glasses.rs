@@ -64,17 +64,7 @@ impl GlassesDetector {
     /// [`GlassesError::Picture`] about the input, [`GlassesError::Runtime`] when the network fails.
     pub fn score(&mut self, picture: &PictureView<'_>, face: &Face) -> Result<f32, GlassesError> {
         crop::check_layout(picture)?;
-        let (width, height) = (picture.width() as f64, picture.height() as f64);
-        let face = face.bounding_box();
-        let (w, h) = (f64::from(face.width) * width, f64::from(face.height) * height);
-        let side = w.max(h) * f64::from(self.scale);
-        let region = Region {
-            cx: f64::from(face.x) * width + w / 2.0,
-            cy: f64::from(face.y) * height + h / 2.0,
-            width: side,
-            height: side,
-            rotation: 0.0,
-        };
+        let region = Region::square_around(face, (picture.width(), picture.height()), self.scale);
         crop::crop_smooth(picture, &Warp::from_region(&region, INPUT), INPUT, Border::Reflect, &mut self.pixels);
         crop::to_interleaved(&self.pixels, 1.0, 0.0, &mut self.input);
         let mut logit = [0.0];

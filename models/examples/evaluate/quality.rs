@@ -8,10 +8,9 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use vision_core::face::Face;
 use vision_core::liveness::frame_checks::{FrameChecks, Liveness, Models, Position, Thresholds};
-use vision_core::liveness::quality::ags::Factors;
 use vision_core::liveness::quality::glasses::{Glasses, GlassesCues, GlassesVote};
 use vision_core::liveness::quality::mouth::{Mouth, lip_contrast};
-use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
+use vision_core::liveness::quality::{AlignedFace, Appearance, Measures, Quality};
 use vision_core::picture::{Picture, RgbPicture};
 use vision_core::plot::{self, Series, Threshold};
 use vision_models::glasses::{GlassesDetector, LIMIT};
@@ -110,10 +109,9 @@ fn draw(folder: &Path, clips: &[Seen]) -> Result<(), AnyError> {
             let Some(face) = face else { continue };
             let view = frame.view();
             let Some(aligned) = AlignedFace::new(&view, face) else { continue };
-            let (measures, mouth) = (Measures::of(&aligned), Mouth::of(&aligned, face));
-            let ags = Factors::of(&aligned, face, &measures, &mouth).ags();
+            let Appearance { quality, mouth, ags, .. } = Appearance::of(&aligned, face);
             let ms = seen.footage.time(index).as_secs_f64() * 1e3;
-            let scores = [measures.quality().blur, mouth.closed_and_visible(), ags];
+            let scores = [quality.blur, mouth.closed_and_visible(), ags];
             series.iter_mut().zip(scores).for_each(|(series, score)| series.points.push((ms, f64::from(score))));
         }
         let title = format!("{}: scores of the frame checks", seen.name);
@@ -161,11 +159,8 @@ fn passes(picture: &dyn Picture, face: &Face) -> Option<[bool; 11]> {
     }
     let view = picture.view();
     let aligned = AlignedFace::new(&view, face)?;
-    let measures = Measures::of(&aligned);
-    let quality = measures.quality();
-    let mouth = Mouth::of(&aligned, face);
-    let glasses = GlassesCues::of(&aligned).glasses();
-    let ags = Factors::of(&aligned, face, &measures, &mouth).ags();
+    let Appearance { quality, mouth, cues, ags } = Appearance::of(&aligned, face);
+    let glasses = cues.glasses();
     let Position { face_rect, margins, .. } = Position::of(face, view.width(), view.height());
     let small = Thresholds { face_width: 0.0, face_height: 0.0, ..limits.clone() };
     let status = FrameChecks::new(small).evaluate(&view, std::slice::from_ref(face), &mut NoModels);

@@ -11,10 +11,8 @@ use vision_core::liveness::continuity::injection::InjectionHints;
 use vision_core::liveness::continuity::stream::signature::Signature;
 use vision_core::liveness::continuity::stream::{Stream, StreamLimits};
 use vision_core::liveness::passive::Passive;
-use vision_core::liveness::quality::ags::Factors;
-use vision_core::liveness::quality::glasses::{Glasses, GlassesCues, GlassesVote};
-use vision_core::liveness::quality::mouth::Mouth;
-use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
+use vision_core::liveness::quality::glasses::{Glasses, GlassesVote};
+use vision_core::liveness::quality::{AlignedFace, Appearance, Quality};
 use vision_core::liveness::{Check, Finding};
 use vision_core::picture::PictureView;
 use vision_core::plot::Series;
@@ -144,10 +142,10 @@ impl Checks {
     /// How good the picture of this face is.
     pub fn quality(&mut self, picture: &PictureView<'_>, face: &Face) -> Result<Option<QualityReport>, ChecksError> {
         let Some(aligned) = AlignedFace::new(picture, face) else { return Ok(None) };
-        let (measures, mouth, cues) = (Measures::of(&aligned), Mouth::of(&aligned, face), GlassesCues::of(&aligned));
+        let Appearance { quality, mouth, cues, ags } = Appearance::of(&aligned, face);
         Ok(Some(QualityReport {
-            quality: measures.quality(),
-            ags: Factors::of(&aligned, face, &measures, &mouth).ags(),
+            quality,
+            ags,
             mouth: mouth.closed_and_visible(),
             glasses: match &mut self.glasses_network {
                 Some(network) => Some(network.glasses(picture, face, &cues)?),

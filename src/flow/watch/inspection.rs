@@ -5,10 +5,8 @@ use std::time::Instant;
 
 use vision_core::face::Face;
 use vision_core::liveness::continuity::identity::Embedding;
-use vision_core::liveness::quality::ags::Factors;
-use vision_core::liveness::quality::glasses::{Glasses, GlassesCues};
-use vision_core::liveness::quality::mouth::Mouth;
-use vision_core::liveness::quality::{AlignedFace, Measures, Quality};
+use vision_core::liveness::quality::glasses::Glasses;
+use vision_core::liveness::quality::{self, AlignedFace, Quality};
 use vision_core::picture::Picture;
 use vision_models::engine::{Engine, EngineError};
 
@@ -69,13 +67,9 @@ impl Inspection {
 
 fn appearance(engine: &Engine, picture: &Arc<dyn Picture>, face: &Face) -> Option<Appearance> {
     let aligned = AlignedFace::new(&picture.view(), face)?;
-    let (measures, mouth, cues) = (Measures::of(&aligned), Mouth::of(&aligned, face), GlassesCues::of(&aligned));
+    let quality::Appearance { quality, cues, ags, .. } = quality::Appearance::of(&aligned, face);
     let network = known("answer of the glasses network", engine.glasses(picture.clone(), face, &cues)).flatten();
-    Some(Appearance {
-        quality: measures.quality(),
-        ags: Factors::of(&aligned, face, &measures, &mouth).ags(),
-        glasses: network.or_else(|| cues.glasses()),
-    })
+    Some(Appearance { quality, ags, glasses: network.or_else(|| cues.glasses()) })
 }
 
 /// A frame without a result is a frame less; the checks say when they saw too little.

@@ -22,6 +22,11 @@ pub use aligned::AlignedFace;
 
 use serde::Serialize;
 
+use self::ags::Factors;
+use self::glasses::GlassesCues;
+use self::mouth::Mouth;
+use crate::face::Face;
+
 /// Raw sharpness of a score of one half, and how far from there to 0.73.
 const SHARPNESS: [f32; 2] = [0.135, 0.02];
 
@@ -86,6 +91,32 @@ impl Measures {
             darkness: exposure.darkness(),
             illumination: measures::illumination(self.unevenness),
             specularity: measures::specularity(self.shine),
+        }
+    }
+}
+
+/// All that is told of the picture of a face without a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Appearance {
+    /// Its scores.
+    pub quality: Quality,
+    /// State of the mouth.
+    pub mouth: Mouth,
+    /// What is seen of glasses.
+    pub cues: GlassesCues,
+    /// How fit it is to be matched, 0..1.
+    pub ags: f32,
+}
+
+impl Appearance {
+    /// Looks at a face.
+    pub fn of(aligned: &AlignedFace<'_>, face: &Face) -> Self {
+        let (measures, mouth) = (Measures::of(aligned), Mouth::of(aligned, face));
+        Self {
+            quality: measures.quality(),
+            mouth,
+            cues: GlassesCues::of(aligned),
+            ags: Factors::of(aligned, face, &measures, &mouth).ags(),
         }
     }
 }

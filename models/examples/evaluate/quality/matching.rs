@@ -1,9 +1,7 @@
 //! What AGS is worth: how far degraded frames are from a good one of the same person, and what dropping them brings.
 
 use vision_core::liveness::frame_checks::Thresholds;
-use vision_core::liveness::quality::ags::Factors;
-use vision_core::liveness::quality::mouth::Mouth;
-use vision_core::liveness::quality::{AlignedFace, Measures};
+use vision_core::liveness::quality::{AlignedFace, Appearance};
 use vision_core::picture::Picture;
 use vision_models::embedding::{Embedder, Embedding};
 
@@ -34,8 +32,7 @@ pub fn table(context: &mut Context, clips: &[Seen]) -> Result<(), AnyError> {
                 let Some(face) = find(&mut studio.landmarker, &picture)? else { continue };
                 let view = picture.view();
                 let Some(aligned) = AlignedFace::new(&view, &face) else { continue };
-                let mouth = Mouth::of(&aligned, &face);
-                let ags = Factors::of(&aligned, &face, &Measures::of(&aligned), &mouth).ags();
+                let ags = Appearance::of(&aligned, &face).ags;
                 let mut distances = Vec::new();
                 for (embedder, reference) in embedders.iter_mut().zip(reference) {
                     let threshold = embedder.threshold();
