@@ -1,21 +1,16 @@
 //! The frame door, as its clients meet it: real pictures, real networks, real WebSockets.
 
 use std::io::Cursor;
-use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
-use vision_core::face::Face;
-use vision_models::engine::{Engine, EngineOptions};
-use vision_models::picture_file::{PictureLimits, decode_picture};
-use vision_service::app::engine_options;
 use vision_service::token::{Algorithm, Claims, Verifier};
 
 use crate::support::assets::{Scratch, asset};
 use crate::support::frame_client::{FrameClient, Said, frames_of};
+use crate::support::repertoire::Repertoire;
 use crate::support::service::{self, TestService};
 use crate::support::studio::{Film, QUEUE, Studio};
 
@@ -392,71 +387,6 @@ async fn a_service_that_stops_says_so() {
     let stopping = tokio::spawn(service.stop());
     assert!(matches!(client.hear().await, Said::Closed(Some(1001))));
     stopping.await.unwrap();
-}
-
-/// What the person of a clip can be asked for, each with a frame of it; the other side is a frame in the mirror.
-struct Repertoire {
-    straight: Bytes,
-    closed: Bytes,
-    left: Bytes,
-    right: Bytes,
-    up: Bytes,
-    down: Bytes,
-}
-
-impl Repertoire {
-    /// Looks for the frames that show it most.
-    fn of(frames: &[Bytes]) -> Self {
-        let engine =
-            Engine::open(&EngineOptions { workers: NonZeroUsize::new(1), ..engine_options(&service::config(&[])) });
-        let engine = engine.unwrap();
-        let faces: Vec<(Face, &Bytes)> = frames
-            .iter()
-            .filter_map(|frame| {
-                let picture = Arc::new(decode_picture(frame, &PictureLimits::default()).unwrap());
-                engine.analyze_picture(picture).unwrap().pop().map(|face| (face, frame))
-            })
-            .collect();
-        let most = |what: fn(&Face) -> f32| {
-            faces
-                .iter()
-                .max_by(|(a, _), (b, _)| what(a).total_cmp(&what(b)))
-                .map(|(_, frame)| (*frame).clone())
-                .unwrap()
-        };
-        let turned = most(|face| face.angles().yaw.abs());
-        let mirrored = mirror(&turned);
-        let yaw = faces.iter().find(|(_, frame)| **frame == turned).unwrap().0.angles().yaw;
-        let (left, right) = if yaw > 0.0 { (turned, mirrored) } else { (mirrored, turned) };
-        Self {
-            straight: most(|face| {
-                -face.angles().yaw.abs() - face.angles().pitch.abs() - face.blendshapes[9] - face.blendshapes[10]
-            }),
-            closed: most(|face| face.blendshapes[9].min(face.blendshapes[10])),
-            left,
-            right,
-            up: most(|face| face.angles().pitch),
-            down: most(|face| -face.angles().pitch),
-        }
-    }
-
-    fn answer(&self, errors: &Value) -> &Bytes {
-        match errors[0].as_u64() {
-            Some(62) => &self.closed,
-            Some(64) => &self.right,
-            Some(65) => &self.left,
-            Some(67) => &self.up,
-            Some(68) => &self.down,
-            _ => &self.straight,
-        }
-    }
-}
-
-fn mirror(file: &Bytes) -> Bytes {
-    let mut mirrored = Cursor::new(Vec::new());
-    let picture = image::load_from_memory(file).unwrap().fliph();
-    picture.write_to(&mut mirrored, image::ImageFormat::Jpeg).unwrap();
-    mirrored.into_inner().into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

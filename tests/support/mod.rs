@@ -14,6 +14,7 @@ pub mod process;
 pub mod random;
 pub mod redis_server;
 pub mod relay;
+pub mod repertoire;
 pub mod room_server;
 pub mod service;
 pub mod studio;
