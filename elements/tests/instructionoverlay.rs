@@ -34,7 +34,8 @@ fn composed(
 ) -> Vec<u8> {
     let begin = Instant::now();
     let mut composer = Composer::new();
-    let mut out = gst::Buffer::with_size(info.size()).unwrap();
+    // What is between the rows is compared, too.
+    let mut out = gst::Buffer::from_mut_slice(vec![0; info.size()]);
     {
         let from = VideoFrameRef::from_buffer_ref_readable(buffer, info).unwrap();
         let mut to = VideoFrameRef::from_buffer_ref_writable(out.get_mut().unwrap(), info).unwrap();
