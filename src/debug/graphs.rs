@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::AsyncWriteExt;
@@ -19,6 +20,8 @@ const DRAW_LIMIT: Duration = Duration::from_secs(10);
 pub const FAILED_CONNECTION: &str = "connection_failed";
 /// Of `dot` at the same time: it is hungry.
 static DRAWING: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+/// One file at a time is written, and the oldest looked for.
+static KEEPING: Mutex<()> = Mutex::new(());
 
 /// The graph of some peers, without secrets; `None` when there is none, or none that answers.
 pub async fn of(peers: &[PeerProbe]) -> Option<String> {
@@ -58,10 +61,14 @@ impl DotFolder {
     }
 }
 
+/// There is all of it or none: who looks at the folder meanwhile sees no half of a graph.
 fn keep(path: &Path, graph: &str) -> std::io::Result<()> {
+    let _turn = KEEPING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    std::fs::write(path, graph)?;
+    let part = path.with_extension("part");
+    let written = std::fs::write(&part, graph).and_then(|()| std::fs::rename(&part, path));
+    written.inspect_err(|_| drop(std::fs::remove_file(&part)))?;
     let mut files: Vec<(SystemTime, PathBuf)> = std::fs::read_dir(folder)?
         .filter_map(|entry| {
             let entry = entry.ok()?;
@@ -162,6 +169,27 @@ mod tests {
         assert!(names.iter().any(|name| name == "other-file.dot") && path.exists());
         assert!(!names.contains(&format!("{flow}-0.dot")) && names.contains(&format!("{flow}-50.dot")));
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn who_looks_meanwhile_sees_whole_graphs() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("{}-media_lost.dot", FlowId::random()));
+        let graph = format!("digraph {{ {} }}", "a -> b;".repeat(100_000));
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..50).for_each(|_| keep(&path, &graph).unwrap()));
+            }
+            let mut seen = 0;
+            while seen < 50 {
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => assert_eq!(text.len(), graph.len()),
+                    Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+                }
+                seen += usize::from(path.exists());
+            }
+        });
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[tokio::test]
