@@ -43,8 +43,10 @@ pub fn is_alone_with(test: &str, env: &[(&str, &str)]) -> bool {
     let mut command = std::process::Command::new(program);
     command.args(["--exact", test, "--include-ignored", "--nocapture"]).env(ALONE, "1").envs(env.iter().copied());
     let output = command.output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{err}");
+    // Indented: its results are not to be counted as this process's.
+    let indented = |text: &[u8]| format!("    {}\n", String::from_utf8_lossy(text).trim_end().replace('\n', "\n    "));
+    let (out, err) = (indented(&output.stdout), indented(&output.stderr));
+    assert!(output.status.success() && out.contains("1 passed"), "{out}{err}");
     print!("{out}");
     false
 }
